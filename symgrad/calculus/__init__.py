@@ -1,0 +1,5 @@
+"""The chain rule, applied symbolically: local rules, the derivation, and the forms it is told in."""
+
+from symgrad.calculus.chain import derive
+
+__all__ = ["derive"]

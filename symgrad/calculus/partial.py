@@ -1,0 +1,171 @@
+"""Local rules: all partial derivatives of one line, in one sweep, each with the name of its rule.
+
+The sweep goes from the body down to each occurrence of a parent and multiplies the derivatives it passes, from the
+outer function to the inner one. Every occurrence adds its product to its parent's partial, so the cost is that of
+walking the body once, however many parents it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sympy
+
+from symgrad.calculus.simplify import plus, times
+from symgrad.core.expression import HALF, ZERO, Expr, mul, name_of, power, square_root
+from symgrad.functions import row_of
+
+
+@dataclass(frozen=True)
+class Partial:
+    """∂body/∂parent and the name of the rule that gave it."""
+
+    expression: Expr
+    rule: str
+
+
+@dataclass(frozen=True)
+class _Bend:
+    """One turn on the way down: which rule, into which argument, and what rule joins several arguments."""
+
+    rule: str
+    argument: int
+    joining: str
+
+
+@dataclass(frozen=True)
+class _Route:
+    factors: tuple[Expr, ...] = ()
+    bends: tuple[_Bend, ...] = ()
+
+    def into(self, bend: _Bend, *factors: Expr) -> _Route:
+        return _Route((*self.factors, *factors), (*self.bends, bend))
+
+
+def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Partial]:
+    """The partial derivative of `body` for each parent in `wanted` that it reads.
+
+    Args:
+        body: the right-hand side of a node.
+        value: the node's own symbol, which stands for the body in derivatives such as `1 - tanh(z)**2`.
+        wanted: names of parents.
+
+    Returns:
+        For each parent, in order of appearance, the partial and its rule.
+
+    Raises:
+        NotDifferentiableError: if a function has no rule.
+    """
+    routes: dict[str, list[_Route]] = {}
+    stack: list[tuple[Expr, Expr, _Route]] = [(body, value, _Route())]
+    while stack:
+        part, own_value, route = stack.pop()
+        if isinstance(part, (sympy.Symbol, sympy.Indexed)):
+            if name_of(part) in wanted:
+                routes.setdefault(name_of(part), []).append(route)
+        elif isinstance(part, sympy.Piecewise):
+            bend = _Bend("case by case", 0, "case by case")
+            for name, cases in _cases(part, wanted).items():
+                routes.setdefault(name, []).append(route.into(bend, cases))
+        elif part.args:
+            stack.extend(reversed(list(_descend(part, own_value, route, wanted))))
+    return {name: Partial(plus(*(times(*r.factors) for r in found)), _rule(found)) for name, found in routes.items()}
+
+
+def _descend(
+    part: Expr, value: Expr, route: _Route, wanted: Collection[str]
+) -> list[tuple[Expr, Expr, _Route]]:
+    """The arguments of `part` that matter, each with the route extended by its derivative."""
+    arguments = part.args
+    match part:
+        case sympy.Add():
+            return [(a, a, route.into(_Bend("sum rule", i, "sum rule"))) for i, a in enumerate(arguments)]
+        case sympy.Mul():
+            if arguments[0] == -1 and len(arguments) == 2:
+                return [(arguments[1], arguments[1], route.into(_Bend("sum rule", 1, ""), arguments[0]))]
+            joining = "quotient rule" if _is_quotient(part, wanted) else "product rule"
+            return [
+                (a, a, route.into(_Bend("constant multiple", i, joining), *arguments[:i], *arguments[i + 1 :]))
+                for i, a in enumerate(arguments)
+                if _reads(a, wanted)
+            ]
+        case sympy.Pow():
+            return _descend_power(part, value, route, wanted)
+        case _:
+            row = row_of(part)
+            rule = f"derivative of {row.name}" + (f" ({row.kink})" if row.kink else "")
+            return [
+                (a, a, route.into(_Bend(rule, i, rule), row.derivatives[i](*arguments, value)))
+                for i, a in enumerate(arguments)
+                if _reads(a, wanted)
+            ]
+
+
+def _descend_power(
+    part: sympy.Pow, value: Expr, route: _Route, wanted: Collection[str]
+) -> list[tuple[Expr, Expr, _Route]]:
+    base, exponent = part.args
+    found = []
+    if _reads(base, wanted):
+        if exponent == HALF:
+            bend, factor = _Bend("derivative of sqrt", 0, ""), mul(HALF, power(value, -1))
+        elif exponent == -HALF:
+            bend, factor = _Bend("power rule", 0, ""), mul(-HALF, power(square_root(base), -3))
+        elif isinstance(exponent, sympy.Number):
+            lowered = base if exponent == 2 else power(base, exponent - 1)
+            bend, factor = _Bend("power rule", 0, ""), mul(exponent, lowered)
+        else:
+            lowered = power(base, plus(exponent, sympy.Integer(-1)))
+            bend, factor = _Bend("power rule", 0, "power and exponential rule"), mul(exponent, lowered)
+        found.append((base, base, route.into(bend, factor)))
+    if _reads(exponent, wanted):
+        bend = _Bend("exponential rule", 1, "power and exponential rule")
+        found.append((exponent, exponent, route.into(bend, mul(value, sympy.log(base, evaluate=False)))))
+    return found
+
+
+def _reads(part: sympy.Basic, wanted: Collection[str]) -> bool:
+    """Whether `part` reads any of `wanted`; a leafless constant never does."""
+    stack = [part]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, (sympy.Symbol, sympy.Indexed)):
+            if name_of(current) in wanted:
+                return True
+        else:
+            stack.extend(current.args)
+    return False
+
+
+def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
+    return any(
+        isinstance(f, sympy.Pow) and isinstance(f.exp, sympy.Integer) and f.exp < 0 and _reads(f, wanted)
+        for f in product.args
+    )
+
+
+def _cases(cases: sympy.Piecewise, wanted: Collection[str]) -> dict[str, Expr]:
+    """For each parent the derivatives of the branches, case by case; conditions are constants, as in torch."""
+    branches = [(partials(branch, branch, wanted), condition) for branch, condition in cases.args]
+    names = dict.fromkeys(name for found, _ in branches for name in found)
+    return {
+        name: sympy.Piecewise(
+            *((found[name].expression if name in found else ZERO, condition) for found, condition in branches),
+            evaluate=False,
+        )
+        for name in names
+    }
+
+
+def _rule(routes: list[_Route]) -> str:
+    """The names of the rules on the way, outermost first; several occurrences join in one more rule."""
+    bends = [route.bends for route in routes]
+    depth = 0
+    while all(len(b) > depth for b in bends) and len({b[depth] for b in bends}) == 1:
+        depth += 1
+    names = [bend.rule for bend in bends[0][:depth]]
+    if len(routes) > 1:
+        names.append(bends[0][depth].joining or bends[0][depth].rule)
+    essential = [name for name in dict.fromkeys(names) if name != "sum rule"]
+    return ", ".join(essential) or ("sum rule" if names else "identity")

@@ -1,0 +1,1 @@
+"""The data symgrad is made of: frozen, validated once, without algorithms."""

@@ -1,0 +1,98 @@
+"""The derivation: every local partial, every path and the gradient, which is a graph again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from symgrad.core.expression import Expr
+from symgrad.core.graph import Graph
+from symgrad.core.names import listing
+from symgrad.errors import GraphError
+
+
+@dataclass(frozen=True)
+class Term:
+    """One factor of the chain rule: an edge of the graph, told from child to parent.
+
+    Args:
+        child: the node nearer to the output.
+        parent: the node the child reads.
+        partial: ∂child/∂parent with the other parents held fixed, in symbols of the primal.
+        rule: the name of the rule that gave it.
+        partial_name: the node of the gradient graph that holds the partial.
+        contribution: the node of the gradient graph that holds dL/dchild · ∂child/∂parent.
+    """
+
+    child: str
+    parent: str
+    partial: Expr
+    rule: str
+    partial_name: str
+    contribution: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """All paths into one node, and their sum.
+
+    Args:
+        node: the node whose adjoint this step gives.
+        terms: one for each live child, in graph order; none for the output, and for a node that never reaches it.
+        adjoint: the node of the gradient graph that holds dL/dnode.
+    """
+
+    node: str
+    terms: tuple[Term, ...]
+    adjoint: str
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What `derive` returns: the chain rule applied once, step by step.
+
+    Args:
+        primal: the graph that was derived.
+        output: the node that is differentiated, a scalar.
+        wrt: the nodes it is differentiated with respect to.
+        steps: one a live node, in reverse topological order: the output first.
+        gradient: a graph of the primal, the local partials, the contributions and the adjoints; its outputs are the
+            adjoints of `wrt`.
+    """
+
+    primal: Graph
+    output: str
+    wrt: tuple[str, ...]
+    steps: tuple[Step, ...]
+    gradient: Graph
+
+    @cached_property
+    def _steps(self) -> Mapping[str, Step]:
+        return {step.node: step for step in self.steps}
+
+    def step(self, node: str) -> Step:
+        """The step that gives the adjoint of `node`.
+
+        Raises:
+            GraphError: if no path from `wrt` to the output passes through the node.
+        """
+        if node not in self._steps:
+            raise GraphError(f"no step gives d{self.output}/d{node}; there are steps for {listing(self._steps)}.")
+        return self._steps[node]
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """Every edge, from the output backwards."""
+        return tuple(term for step in self.steps for term in step.terms)
+
+    @cached_property
+    def adjoints(self) -> Mapping[str, str]:
+        """Name of the adjoint's node for each live node."""
+        return {step.node: step.adjoint for step in self.steps}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Plain text and LaTeX for Jupyter."""
+        from symgrad.renderers import render  # the one look upwards: Jupyter asks the data, not the renderer
+
+        return {"text/plain": render(self, "unicode"), "text/latex": render(self, "latex")}

@@ -1,0 +1,167 @@
+"""SymPy expressions as the user wrote them.
+
+SymPy rewrites what it builds: `(y_pred - y)**2` becomes `(-y + y_pred)**2`, `2*(a + b)` is multiplied out and
+`0*x` loses its parent. symgrad therefore builds every expression unevaluated, through the constructors below, and
+takes it apart only through `rebuild` and `substitute`. `a - b` is `Add(a, Mul(-1, b))` and `a/b` is
+`Mul(a, Pow(b, -1))`, as in SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import sympy
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+Expr = sympy.Expr
+
+ZERO: Expr = sympy.Integer(0)
+ONE: Expr = sympy.Integer(1)
+HALF: Expr = sympy.Rational(1, 2)
+
+
+@lru_cache(maxsize=None)
+def symbol(name: str) -> sympy.Symbol:
+    """The symbol of a node: one factory, since `Symbol("x") != Symbol("x", real=True)`."""
+    return sympy.Symbol(name, real=True)
+
+
+@lru_cache(maxsize=None)
+def index_symbol(name: str) -> sympy.Symbol:
+    """The symbol of an index, which is not a parent of anything."""
+    return sympy.Symbol(name, integer=True)
+
+
+def add(*terms: Expr) -> Expr:
+    """The sum of `terms` in the order given; no terms are 0."""
+    if len(terms) < 2:
+        return terms[0] if terms else ZERO
+    return sympy.Add(*terms, evaluate=False)
+
+
+def mul(*factors: Expr) -> Expr:
+    """The product of `factors` in the order given; no factors are 1."""
+    if len(factors) < 2:
+        return factors[0] if factors else ONE
+    return sympy.Mul(*factors, evaluate=False)
+
+
+def power(base: Expr, exponent: Expr | int) -> Expr:
+    """`base ** exponent`."""
+    return sympy.Pow(base, sympy.Integer(exponent) if isinstance(exponent, int) else exponent, evaluate=False)
+
+
+def negative(operand: Expr) -> Expr:
+    """`-operand`; the sign joins a product and flips a number."""
+    if isinstance(operand, sympy.Number) and operand > 0:
+        return -operand
+    if isinstance(operand, sympy.Mul) and not is_negative(operand):
+        first, *rest = operand.args
+        return mul(-first, *rest) if isinstance(first, sympy.Number) else mul(sympy.Integer(-1), *operand.args)
+    return mul(sympy.Integer(-1), operand)
+
+
+def subtract(left: Expr, right: Expr) -> Expr:
+    """`left - right`."""
+    return add(left, negative(right))
+
+
+def reciprocal(operand: Expr) -> Expr:
+    """`1/operand`; `1/b**2` is `b**-2`, so that either spelling reads the same."""
+    if isinstance(operand, sympy.Pow) and isinstance(operand.exp, sympy.Integer) and operand.exp > 0:
+        return power(operand.base, -operand.exp)
+    return power(operand, -1)
+
+
+def divide(numerator: Expr, denominator: Expr) -> Expr:
+    """`numerator / denominator`."""
+    below = reciprocal(denominator)
+    if numerator == ONE:
+        return below
+    if isinstance(numerator, sympy.Mul):
+        return mul(*numerator.args, below)
+    return mul(numerator, below)
+
+
+def square_root(operand: Expr) -> Expr:
+    """`sqrt(operand)`, the power with the exact exponent 1/2."""
+    return power(operand, HALF)
+
+
+def where(condition: sympy.Basic, then: Expr, otherwise: Expr) -> Expr:
+    """`then` where the condition holds, else `otherwise`."""
+    return sympy.Piecewise((then, condition), (otherwise, True), evaluate=False)
+
+
+def number(value: float) -> Expr:
+    """A decimal literal: prints as `repr(value)` and is exactly that double."""
+    return sympy.Float(value)
+
+
+def is_negative(expression: Expr) -> bool:
+    """Whether the expression is written with a leading minus."""
+    if isinstance(expression, sympy.Number):
+        return bool(expression < 0)
+    return isinstance(expression, sympy.Mul) and isinstance(expression.args[0], sympy.Number) and bool(expression.args[0] < 0)
+
+
+def without_sign(expression: Expr) -> Expr:
+    """What follows the leading minus of an expression that has one."""
+    if isinstance(expression, sympy.Number):
+        return -expression
+    first, *rest = expression.args
+    return mul(*rest) if first == -1 else mul(-first, *rest)
+
+
+def rebuild(expression: sympy.Basic, arguments: tuple[sympy.Basic, ...]) -> sympy.Basic:
+    """The same operation on other arguments, not evaluated."""
+    if isinstance(expression, (ExprCondPair, sympy.Tuple, sympy.Indexed)):
+        return expression.func(*arguments)
+    return expression.func(*arguments, evaluate=False)
+
+
+def substitute(expression: Expr, mapping: Mapping[sympy.Basic, Expr]) -> Expr:
+    """`expression` with each key of `mapping` replaced, all at once; nothing is evaluated."""
+
+    def visit(part: sympy.Basic) -> sympy.Basic:
+        if part in mapping:
+            return mapping[part]
+        if not part.args or isinstance(part, sympy.Indexed):
+            return part
+        arguments = tuple(visit(argument) for argument in part.args)
+        if all(new is old for new, old in zip(arguments, part.args, strict=True)):
+            return part
+        return rebuild(part, arguments)
+
+    return visit(expression)
+
+
+def occurrences(expression: sympy.Basic) -> Iterator[sympy.Basic]:
+    """Each symbol or indexed name the expression reads, in order of appearance, with repetitions."""
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (sympy.Symbol, sympy.Indexed)):
+            yield part
+        else:
+            stack.extend(reversed(part.args))
+
+
+def name_of(occurrence: sympy.Basic) -> str:
+    """The name of the node that an occurrence (`x` or `x[n]`) reads."""
+    if isinstance(occurrence, sympy.Indexed):
+        return str(occurrence.base.label)
+    assert isinstance(occurrence, sympy.Symbol)
+    return str(occurrence.name)
+
+
+def size(expression: sympy.Basic) -> int:
+    """How many operations and operands the expression is written with."""
+    count, stack = 0, [expression]
+    while stack:
+        part = stack.pop()
+        count += 1
+        if not isinstance(part, sympy.Indexed):
+            stack.extend(part.args)
+    return count

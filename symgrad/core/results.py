@@ -1,0 +1,130 @@
+"""What evaluating, verifying and training hand on to whoever prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["partial", "adjoint", "gradient", "contribution", "seed", "value"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A derivation at one point; numbers are Python floats that hold the program's own dtype exactly.
+
+    Args:
+        value: the output.
+        gradient: dL/dp for each name in `wrt`.
+        nodes: the value of every named node of the primal.
+        adjoints: dL/dv for every live node.
+        partials: ∂child/∂parent by (child, parent).
+        contributions: dL/dchild · ∂child/∂parent by (child, parent).
+    """
+
+    value: float
+    gradient: Mapping[str, float]
+    nodes: Mapping[str, float]
+    adjoints: Mapping[str, float]
+    partials: Mapping[tuple[str, str], float]
+    contributions: Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One quantity judged by one referee; a failed check is data, never an exception.
+
+    Args:
+        kind: what was judged.
+        of: the node differentiated (the child of a partial).
+        by: the node it is differentiated by.
+        referee: `"autograd"` for torch, `"step"` for the rigorous recomputation of one step, `"seed"`.
+        value: what the judged program gave.
+        reference: what the referee gave.
+        ulps: distance of the two in units in the last place of the reference.
+        tolerance: the largest |value − reference| that rounding explains at this point.
+        passed: whether the distance is within the tolerance.
+        note: a convention in force, or what is wrong; empty when there is nothing to say.
+        judged: whose number this is, `"symgrad"` or `"autograd"`.
+    """
+
+    kind: Kind
+    of: str
+    by: str
+    referee: Literal["autograd", "step", "seed"]
+    value: float
+    reference: float
+    ulps: float
+    tolerance: float
+    passed: bool
+    note: str = ""
+    judged: Literal["symgrad", "autograd"] = "symgrad"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Verdicts at one or several points.
+
+    Args:
+        points: the points, each a value for every leaf.
+        verdicts: for each point, its verdicts in the order of the derivation.
+        dtype: the precision the programs ran in.
+        versions: the referees' versions, for the last line of the report.
+    """
+
+    points: tuple[Mapping[str, float], ...]
+    verdicts: tuple[tuple[Verdict, ...], ...]
+    dtype: str
+    versions: str
+    output: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every referee agrees everywhere, and something was judged at all."""
+        return bool(self.verdicts) and all(v.passed for point in self.verdicts for v in point)
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The verdicts that failed, first point first, from the output backwards."""
+        return tuple(v for point in self.verdicts for v in point if not v.passed)
+
+    @property
+    def worst_ulps(self) -> float:
+        """The largest distance from autograd, in ULPs."""
+        return max((v.ulps for p in self.verdicts for v in p if v.referee == "autograd"), default=0.0)
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One update of a training run, as the log prints it.
+
+    Args:
+        epoch: from 0.
+        inputs: the batch: a float for a single sample, else a list, by name.
+        loss: the loss of the batch before the update.
+        gradient: dL/dp by parameter.
+    """
+
+    epoch: int
+    inputs: Mapping[str, float | list[float]]
+    loss: float
+    gradient: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run.
+
+    Args:
+        parameters: the trained values.
+        epochs: the loss of each epoch's last batch, as the lecture's log prints it.
+        steps: one record a step when the log was kept, else empty.
+        step_count: how many updates the parameters have seen, those before a resumed checkpoint included.
+        verifications: one a step when every step was verified, else empty.
+    """
+
+    parameters: Mapping[str, float]
+    epochs: tuple[float, ...]
+    steps: tuple[StepRecord, ...] = ()
+    step_count: int = 0
+    verifications: tuple[Verification, ...] = field(default=())

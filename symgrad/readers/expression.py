@@ -1,0 +1,274 @@
+"""From Python's syntax tree to an unevaluated SymPy expression: a whitelist, and the limits that stop bombs."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import sympy
+
+from symgrad.core.expression import (
+    ONE,
+    Expr,
+    add,
+    mul,
+    negative,
+    number,
+    power,
+    reciprocal,
+    square_root,
+    symbol,
+    where,
+)
+from symgrad.core.names import suggestion
+from symgrad.errors import ReadError
+from symgrad.functions import BY_NAME, KNOWN, REDUCTIONS, Row
+from symgrad.readers.scan import Statement
+
+MAX_DEPTH = 100
+MAX_EXPONENT = 10_000
+
+_COMPARISONS: dict[type[ast.cmpop], type[sympy.Basic]] = {
+    ast.Gt: sympy.Gt,
+    ast.GtE: sympy.Ge,
+    ast.Lt: sympy.Lt,
+    ast.LtE: sympy.Le,
+    ast.Eq: sympy.Eq,
+    ast.NotEq: sympy.Ne,
+}
+_REFUSED: dict[type[ast.AST], str] = {
+    ast.Attribute: "a dot has no meaning between names; write the function's plain name",
+    ast.Subscript: "indices belong to tensors, which this version does not read yet",
+    ast.Compare: "a comparison stands only as the first argument of where(condition, a, b)",
+    ast.Tuple: "a comma has no meaning outside a call; separate definitions by ';' or a new line",
+    ast.NamedExpr: "define a name on a line of its own, with '='",
+}
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.MatMult: "'@' multiplies matrices, which this version does not read yet",
+    ast.FloorDiv: "'//' has no derivative; write '/'",
+    ast.Mod: "'%' has no derivative",
+}
+
+
+@dataclass
+class ExpressionReader:
+    """Reads the expressions of one statement.
+
+    Args:
+        statement: where the tree came from, for carets.
+        defined: the names that have a definition before this statement.
+        later: the names that get one after it.
+    """
+
+    statement: Statement
+    defined: Collection[str]
+    later: Collection[str]
+    depth: int = 0
+
+    def read(self, node: ast.expr) -> Expr:
+        """The expression of a syntax tree.
+
+        Raises:
+            ReadError: at the first part outside the grammar or beyond a limit.
+        """
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._error(f"more than {MAX_DEPTH} operations inside each other; name a part of it", node)
+        expression = self._read(node)
+        self.depth -= 1
+        if expression.args and not isinstance(node, ast.Constant):
+            self._check_constant(expression, node)
+        return expression
+
+    def name(self, node: ast.Name) -> str:
+        """The user's spelling of a name."""
+        return self.statement.names.get(node.id, node.id)
+
+    def _read(self, node: ast.expr) -> Expr:
+        match node:
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._sum(node)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return self._product(node)
+            case ast.BinOp(op=ast.Pow()):
+                return self._power(node, node.left, node.right)
+            case ast.UnaryOp(op=ast.USub()):
+                return negative(self.read(node.operand))
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.read(node.operand)
+            case ast.Constant():
+                return self._number(node)
+            case ast.Name():
+                return self._name(node)
+            case ast.Call():
+                return self._call(node)
+            case ast.BinOp():
+                reason = _OPERATORS.get(type(node.op), "this operator is not part of the grammar")
+                raise self._error(reason, node)
+            case _:
+                raise self._error(_REFUSED.get(type(node), "this is not part of the grammar"), node)
+
+    def _chain(self, node: ast.expr, *operators: type[ast.operator]) -> list[tuple[ast.operator | None, ast.expr]]:
+        """`a + b - c` as a flat list, since long sums would nest deeply."""
+        links: list[tuple[ast.operator | None, ast.expr]] = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, operators):
+            links.append((node.op, node.right))
+            node = node.left
+        return [(None, node), *reversed(links)]
+
+    def _sum(self, node: ast.BinOp) -> Expr:
+        terms = []
+        for operator, part in self._chain(node, ast.Add, ast.Sub):
+            term = self.read(part)
+            terms.append(negative(term) if isinstance(operator, ast.Sub) else term)
+        return add(*terms)
+
+    def _product(self, node: ast.BinOp) -> Expr:
+        factors: list[Expr] = []
+        for operator, part in self._chain(node, ast.Mult, ast.Div):
+            factor = self.read(part)
+            if isinstance(operator, ast.Div):
+                factors = [] if factors == [ONE] else factors
+                factors.append(reciprocal(factor))
+            elif operator is None and isinstance(factor, sympy.Mul):
+                factors.extend(factor.args)
+            else:
+                factors.append(factor)
+        return mul(*factors)
+
+    def _power(self, node: ast.expr, left: ast.expr, right: ast.expr) -> Expr:
+        exponent = self.read(right)
+        if isinstance(exponent, sympy.Number) and abs(exponent) > MAX_EXPONENT:
+            raise self._error(f"this exponent is larger than {MAX_EXPONENT:,}", right)
+        return power(self.read(left), exponent)
+
+    def _number(self, node: ast.Constant) -> Expr:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self._error("only decimal numbers are read here", node)
+        try:
+            finite = math.isfinite(float(value)) and (value == 0 or float(value) != 0)
+        except OverflowError:
+            finite = False
+        text = self.statement.text[node.col_offset : node.end_col_offset]
+        if not finite or (value == 0 and any(digit in "123456789" for digit in text.lower().partition("e")[0])):
+            raise self._error("this number does not fit into a float64", node)
+        return sympy.Integer(value) if isinstance(value, int) else number(value)
+
+    def _name(self, node: ast.Name) -> Expr:
+        name = self.name(node)
+        if name in self.defined:
+            return symbol(name)
+        if name in self.later:
+            raise self._error(f"{name!r} is used before its definition; move the definition up", node)
+        if name == "pi":
+            return sympy.pi
+        if name in KNOWN:
+            raise self._error(f"{name!r} is a function; write {name}(…), or define a node of that name", node)
+        return symbol(name)
+
+    def _call(self, node: ast.Call) -> Expr:
+        if not isinstance(node.func, ast.Name):
+            raise self._error(_REFUSED[ast.Attribute] if isinstance(node.func, ast.Attribute) else "write * between factors", node.func)
+        name = self.name(node.func)
+        if name not in KNOWN:
+            hint = f" For a product write {name}*(…)." if name in self.defined or len(name) == 1 else suggestion(name, KNOWN)
+            raise self._error(f"unknown function {name!r}", node.func, hint)
+        if node.keywords:
+            raise self._error(f"{name} takes no keyword arguments here", node)
+        if name in REDUCTIONS:
+            raise self._error(f"{name!r} works on tensors, which this version does not read yet", node.func)
+        match name, node.args:
+            case "sqrt", [operand]:
+                return square_root(self.read(operand))
+            case "square", [operand]:
+                return power(self.read(operand), 2)
+            case "pow", [base, exponent]:
+                return self._power(node, base, exponent)
+            case "where", [condition, then, otherwise]:
+                return where(self._condition(condition), self.read(then), self.read(otherwise))
+            case ("max" | "maximum" | "min" | "minimum"), [_, _, *_]:
+                return self._fold(BY_NAME[name], node)
+            case "sqrt" | "square" | "pow" | "where", _:
+                arity = {"pow": 2, "where": 3}.get(name, 1)
+        arity = arity if name not in BY_NAME else BY_NAME[name].arity
+        if len(node.args) != arity:
+            plural = "argument" if arity == 1 else "arguments"
+            raise self._error(f"{name} takes {arity} {plural}, here are {len(node.args)}", node)
+        return self._apply(BY_NAME[name], node)
+
+    def _apply(self, row: Row, node: ast.Call) -> Expr:
+        arguments = [self.read(argument) for argument in node.args]
+        if row.name == "polygamma" and not (isinstance(arguments[0], sympy.Integer) and 0 <= arguments[0] <= 100):
+            raise self._error("the order of polygamma is a whole number from 0 to 100", node.args[0])
+        return row(*arguments)
+
+    def _fold(self, row: Row, node: ast.Call) -> Expr:
+        first, *others = (self.read(argument) for argument in node.args)
+        for other in others:
+            first = row(first, other)
+        return first
+
+    def _condition(self, node: ast.expr) -> sympy.Basic:
+        if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in _COMPARISONS:
+            raise self._error("the first argument of where is one comparison, such as x > 0", node)
+        left, right = self.read(node.left), self.read(node.comparators[0])
+        return _COMPARISONS[type(node.ops[0])](left, right, evaluate=False)
+
+    def _check_constant(self, expression: Expr, node: ast.expr) -> None:
+        """Refuse `1/0`, `log(0)`, `9**9**9` and whatever else no float64 holds."""
+        try:
+            value = constant_value(expression)
+        except (OverflowError, ZeroDivisionError, ValueError):
+            value = math.nan
+        if value is not None and (isinstance(value, complex) or not math.isfinite(value)):
+            raise self._error("the value of this constant is not a finite float64", node)
+        if value is not None and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and abs(value) < 1e-300:
+            raise self._error("the value of this constant underflows float64", node)
+
+    def _error(self, message: str, node: ast.expr, hint: str = "") -> ReadError:
+        return self.statement.error(message + "." + hint, node.col_offset, node.end_col_offset)
+
+
+def constant_value(expression: sympy.Basic) -> float | complex | None:
+    """The value of an expression without names, or None if it has any or needs a function `math` lacks.
+
+    Raises:
+        OverflowError, ZeroDivisionError, ValueError: as Python's arithmetic does.
+    """
+    if isinstance(expression, (sympy.Number, sympy.NumberSymbol)):
+        return float(expression)
+    if not expression.args or isinstance(expression, (sympy.Indexed, sympy.Piecewise)):
+        return None
+    values = [constant_value(argument) for argument in expression.args]
+    if any(value is None for value in values):
+        return None
+    arguments: list[float] = [value for value in values if isinstance(value, float)]
+    if len(arguments) < len(values):
+        return math.nan
+    match expression:
+        case sympy.Add():
+            return math.fsum(arguments)
+        case sympy.Mul():
+            return math.prod(arguments)
+        case sympy.Pow():
+            result = arguments[0] ** arguments[1]
+            return result if isinstance(result, complex) else float(result)
+        case sympy.Function():
+            return _function_value(expression, arguments)
+        case _:
+            return None
+
+
+def _function_value(expression: sympy.Function, arguments: list[float]) -> float | complex | None:
+    row = next((row for row in BY_NAME.values() if isinstance(expression, row.symbol)), None)
+    if row is None:
+        return None
+    plain: Callable[..., float] | None = {"abs": abs, "max": max, "min": min}.get(row.name) or getattr(math, row.name, None)
+    if plain is not None:
+        return float(plain(*arguments))
+    return constant_value(row.definition(*expression.args)) if row.definition else None
+
+

@@ -1,0 +1,139 @@
+"""What is said, before anyone decides how to print it: a flat list of blocks.
+
+`narrate` makes documents, each format prints them. A block holds mathematics as SymPy expressions and `Quantity`s,
+never as text, so no decision is ever made on a printed string.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import sympy
+
+from symgrad.core.expression import Expr
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A derivative in Leibniz form.
+
+    Args:
+        of: what is differentiated.
+        by: what by.
+        total: whether it prints with d, as a total derivative, or with ∂.
+        identifier: its name in the text grammar.
+    """
+
+    of: str
+    by: str
+    total: bool
+    identifier: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """Factors that are shown side by side and not multiplied out."""
+
+    factors: tuple[Inline, ...]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms that are shown one after the other."""
+
+    terms: tuple[Inline, ...]
+
+
+Inline: TypeAlias = Expr | Quantity | Product | Sum
+
+
+@dataclass(frozen=True)
+class Row:
+    """`cells[0] = cells[1] = …`, with a remark and a value beside it.
+
+    Args:
+        cells: what is equal; None continues the row above.
+        note: the name of a rule.
+        cases: the conditions that hold at the point, where the row distinguishes cases.
+        value: the number at the point, if one was given.
+    """
+
+    cells: tuple[Inline | None, ...]
+    note: str = ""
+    cases: tuple[sympy.Basic, ...] = ()
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """The definitions."""
+
+    rows: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The only path, from a name to the output."""
+
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Several paths, each with its factors and its product."""
+
+    items: tuple[tuple[tuple[str, ...], Row], ...]
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Rows with their equals signs in one column; `local` ones are set in."""
+
+    rows: tuple[Row, ...]
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence; its parts are words, names of nodes in `Name`, and quantities."""
+
+    parts: tuple[str | Name | Quantity, ...]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A node's name within a sentence."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What d and ∂ mean; `needed` where a name reaches the output both directly and indirectly."""
+
+    needed: bool
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line that opens a part."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers in columns; the first column is a quantity."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Quantity | str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An empty line."""
+
+
+Block: TypeAlias = Given | Chain | Paths | Equations | Remark | Legend | Heading | Table | Gap
+Document: TypeAlias = tuple[Block, ...]

@@ -1,0 +1,361 @@
+"""Printing one expression, in one format, so that it means what it says.
+
+Every part comes with its binding strength and gets parentheses exactly where its place binds more tightly. The order is
+the expression's own: nothing is sorted, so `(y_pred - y)**2` stays what the user wrote. One walk serves all formats; a
+format is a subclass that spells each piece.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
+
+import sympy
+
+from symgrad.core.expression import HALF, Expr, is_negative, without_sign
+from symgrad.functions import row_of
+
+SUM, NEGATIVE, PRODUCT, POWER, ATOM = 1, 2, 3, 4, 5
+"""Binding strengths, weakest first."""
+
+
+class Printed(NamedTuple):
+    """A printed part and how strongly it holds together."""
+
+    text: str
+    strength: int
+
+
+class FormulaPrinter:
+    """The walk, and the plainest spelling.
+
+    Args:
+        names: how to print a name, where that is not the name itself.
+    """
+
+    minus: ClassVar[str] = "-"
+    comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "==": "==", "!=": "!="}
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self.names = dict(names or {})
+
+    def print(self, expression: Expr, least: int = 0) -> str:
+        """`expression`, in parentheses if it binds more weakly than `least`."""
+        text, strength = self.part(expression)
+        return self.parentheses(text) if strength < least else text
+
+    def part(self, expression: Expr) -> Printed:
+        """`expression` with its binding strength."""
+        match expression:
+            case sympy.Symbol():
+                return Printed(self.name(expression.name), ATOM)
+            case sympy.Number():
+                return self.number(expression)
+            case sympy.NumberSymbol():
+                return Printed(self.constant(str(expression)), ATOM)
+            case sympy.Add():
+                return Printed(self.sum(expression), SUM)
+            case sympy.Mul():
+                return self.product(expression)
+            case sympy.Pow():
+                return self.power(expression.base, expression.exp)
+            case sympy.Piecewise():
+                return self.cases(expression)
+            case _:
+                return self.call(row_of(expression).name, tuple(expression.args))
+
+    # the walk, common to all formats
+
+    def sum(self, expression: Expr) -> str:
+        """Terms joined by their signs."""
+        first, *others = expression.args
+        text = self.print(first, NEGATIVE)
+        for term in others:
+            if is_negative(term):
+                text += f" {self.minus} {self.print(without_sign(term), PRODUCT)}"
+            else:
+                text += f" + {self.print(term, PRODUCT)}"
+        return text
+
+    def product(self, expression: sympy.Mul) -> Printed:
+        """A sign, and a product or a fraction."""
+        if is_negative(expression):
+            return Printed(self.minus + self.print(without_sign(expression), PRODUCT), NEGATIVE)
+        above, below = _take_apart(expression)
+        if not below:
+            return Printed(self.factors(above), PRODUCT)
+        return self.fraction(above, below)
+
+    def power(self, base: Expr, exponent: Expr) -> Printed:
+        """A root, a reciprocal or a power."""
+        if exponent == HALF:
+            return self.root(base)
+        if isinstance(exponent, sympy.Rational) and exponent < 0:
+            return self.fraction([], [_inverse(base, exponent)])
+        return Printed(self.raised(base, exponent), POWER)
+
+    def number(self, value: sympy.Number) -> Printed:
+        """An integer, a ratio or a decimal, with its sign."""
+        if value < 0:
+            return Printed(self.minus + self.number(-value).text, NEGATIVE)
+        if isinstance(value, sympy.Rational) and value.q != 1:
+            return self.fraction([sympy.Integer(value.p)], [sympy.Integer(value.q)])
+        text = str(value) if isinstance(value, sympy.Rational) else repr(float(value))
+        return Printed(self.decimal(text), ATOM)
+
+    # the spelling of each piece, one by one
+
+    def name(self, name: str) -> str:
+        """A node's name."""
+        return self.names.get(name, name)
+
+    def constant(self, name: str) -> str:
+        """π."""
+        return name
+
+    def decimal(self, text: str) -> str:
+        """A number that is not negative."""
+        return text
+
+    def parentheses(self, text: str) -> str:
+        """`text` as one atom."""
+        return f"({text})"
+
+    def factors(self, parts: list[Expr]) -> str:
+        """Factors side by side."""
+        return "*".join(self.print(part, POWER) for part in parts)
+
+    def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
+        """A quotient on one line."""
+        bottom = self.print(below[0], POWER) if len(below) == 1 else self.parentheses(self.factors(below))
+        return Printed(f"{self.factors(above) if above else '1'}/{bottom}", PRODUCT)
+
+    def root(self, base: Expr) -> Printed:
+        """A square root."""
+        return Printed(f"sqrt({self.print(base)})", ATOM)
+
+    def raised(self, base: Expr, exponent: Expr) -> str:
+        """A power."""
+        return f"{self.print(base, ATOM)}**{self.print(exponent, ATOM)}"
+
+    def call(self, name: str, arguments: tuple[Expr, ...]) -> Printed:
+        """A function of something."""
+        return Printed(f"{name}({', '.join(self.print(a) for a in arguments)})", ATOM)
+
+    def cases(self, expression: sympy.Piecewise) -> Printed:
+        """A case distinction."""
+        (then, condition), *others = expression.args
+        rest = others[0][0] if len(others) == 1 else sympy.Piecewise(*others, evaluate=False)
+        return Printed(f"where({self.condition(condition)}, {self.print(then)}, {self.print(rest)})", ATOM)
+
+    def condition(self, relation: sympy.Basic) -> str:
+        """A comparison."""
+        left, right = relation.args
+        return f"{self.print(left)} {self.comparisons[_sign_of(relation)]} {self.print(right)}"
+
+
+class TextPrinter(FormulaPrinter):
+    """The text grammar; what the user divided and multiplied in turn is printed in turn, so that it reads back as it was."""
+
+    def product(self, expression: sympy.Mul) -> Printed:
+        first = expression.args[0]
+        if is_negative(expression) or (isinstance(first, sympy.Rational) and first.q != 1):
+            return super().product(expression)
+        text = ""
+        for position, factor in enumerate(expression.args):
+            divisor = _divisor(factor)
+            if divisor is not None:
+                text += ("" if position else "1") + f"/{self.print(divisor, POWER)}"
+            else:
+                text += ("*" if position else "") + self.print(factor, POWER)
+        return Printed(text, PRODUCT)
+
+
+class UnicodePrinter(FormulaPrinter):
+    """For a terminal: `2x(xw − y)`, `2·lam·w`, `1 − h²`.
+
+    Args:
+        names: how to print a name.
+        dotted: whether to put a dot between all factors, as definitions do.
+    """
+
+    minus = "−"
+    comparisons = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "==": "=", "!=": "≠"}
+    raised_digits = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def __init__(self, names: Mapping[str, str] | None = None, dotted: bool = False) -> None:
+        super().__init__(names)
+        self.dotted = dotted
+
+    def constant(self, name: str) -> str:
+        return {"pi": "π"}.get(name, name)
+
+    def factors(self, parts: list[Expr]) -> str:
+        printed = [self.print(part, POWER) for part in parts]
+        letters = all(_is_letter(text) for part, text in zip(parts, printed, strict=True) if _is_name(part))
+        joined = printed[0]
+        for (left, before), (right, text) in pairwise(zip(parts, printed, strict=True)):
+            joined += text if self._touch(left, before, right, text, letters) else f"·{text}"
+        return joined
+
+    def _touch(self, left: Expr, before: str, right: Expr, text: str, letters: bool) -> bool:
+        """Whether two factors may stand side by side without a dot."""
+        opens = text.startswith("(")
+        if isinstance(left, sympy.Number):
+            return opens or _is_letter(text) and "e" not in before
+        if self.dotted:
+            return False
+        if opens:
+            return _is_letter(before) or before.startswith("(")
+        return letters and _is_name(left) and _is_name(right)
+
+    def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
+        if not above and below == [2]:
+            return Printed("½", ATOM)
+        return super().fraction(above, below)
+
+    def root(self, base: Expr) -> Printed:
+        return Printed(f"√{self.print(base, ATOM)}" if base.is_Symbol else f"√({self.print(base)})", ATOM)
+
+    def raised(self, base: Expr, exponent: Expr) -> str:
+        if isinstance(exponent, sympy.Integer) and exponent >= 0:
+            return self.print(base, ATOM) + str(exponent).translate(self.raised_digits)
+        return f"{self.print(base, ATOM)}^{self.print(exponent, ATOM)}"
+
+    def call(self, name: str, arguments: tuple[Expr, ...]) -> Printed:
+        if name == "abs":
+            return Printed(f"|{self.print(arguments[0])}|", ATOM)
+        return super().call(name, arguments)
+
+
+_LATEX_NAMES = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau upsilon phi chi psi omega "
+    "Gamma Delta Theta Xi Sigma Upsilon Phi Psi Omega lambda Lambda pi Pi".split()
+)
+_LATEX_FUNCTIONS = frozenset("exp log sin cos tan sec csc cot sinh cosh tanh max min".split())
+_GREEK_LETTERS = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
+    "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "ϕ": "phi", "χ": "chi",
+    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
+    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+_ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
+
+
+class LatexPrinter(FormulaPrinter):
+    """LaTeX mathematics."""
+
+    comparisons = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
+
+    def name(self, name: str) -> str:
+        return self.names.get(name) or latex_name(name)
+
+    def constant(self, name: str) -> str:
+        return {"pi": r"\pi"}.get(name, name)
+
+    def decimal(self, text: str) -> str:
+        mantissa, _, exponent = text.partition("e")
+        return rf"{{{mantissa} \cdot 10^{{{int(exponent)}}}}}" if exponent else text
+
+    def parentheses(self, text: str) -> str:
+        return rf"\left({text}\right)"
+
+    def factors(self, parts: list[Expr]) -> str:
+        text = self.print(parts[0], PRODUCT)
+        for part in parts[1:]:
+            printed = self.print(part, POWER)
+            gap = r" \cdot " if printed[0].isdigit() or printed.startswith("{") else " " if printed.startswith(r"\left(") else r" \, "
+            text += gap + printed
+        return text
+
+    def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
+        top = self.print(above[0]) if len(above) == 1 else self.factors(above) if above else "1"
+        bottom = self.print(below[0]) if len(below) == 1 else self.factors(below)
+        return Printed(rf"\frac{{{top}}}{{{bottom}}}", PRODUCT)
+
+    def root(self, base: Expr) -> Printed:
+        return Printed(rf"\sqrt{{{self.print(base)}}}", POWER)
+
+    def raised(self, base: Expr, exponent: Expr) -> str:
+        return f"{self.print(base, ATOM)}^{{{self.print(exponent)}}}"
+
+    def call(self, name: str, arguments: tuple[Expr, ...]) -> Printed:
+        inside = ", ".join(self.print(a) for a in arguments)
+        if name == "abs":
+            return Printed(rf"\left|{inside}\right|", ATOM)
+        plain = name.replace("_", r"\_")
+        head = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{plain}}}"
+        return Printed(rf"{head}\left({inside}\right)", ATOM)
+
+    def cases(self, expression: sympy.Piecewise) -> Printed:
+        rows = []
+        for branch, condition in expression.args:
+            when = r"\text{otherwise}" if condition is sympy.true else self.condition(condition)
+            rows.append(rf"{self.print(branch)} & {when}")
+        return Printed(r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}", SUM)
+
+
+def latex_name(name: str) -> str:
+    """A node's name in LaTeX: `y_pred` is y with a subscript, `y_hat` wears a hat, `alpha` is the letter."""
+    if name in _LATEX_NAMES:
+        return rf"\{name}"
+    spelled = re.sub(r"(?<=[A-Za-z])([0-9]+)$", r"_\1", name) if "_" not in name else name
+    head, _, tail = spelled.partition("_")
+    if not head:
+        return rf"\mathrm{{{_escaped(name)}}}"
+    if tail in _ACCENTS:
+        return rf"\{_ACCENTS[tail]}{{{latex_name(head)}}}"
+    base = rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
+    if not tail:
+        return base
+    index = tail if tail.isdigit() or len(tail) == 1 else rf"\mathrm{{{_escaped(tail)}}}"
+    return f"{base}_{{{index}}}"
+
+
+def _escaped(text: str) -> str:
+    spelled = {"_": r"\_", **{letter: rf"\{name} " for letter, name in _GREEK_LETTERS.items()}}
+    return "".join(spelled.get(character, character) for character in text).strip()
+
+
+def _take_apart(product: sympy.Mul) -> tuple[list[Expr], list[Expr]]:
+    """What stands above the fraction bar and what below."""
+    above: list[Expr] = []
+    below: list[Expr] = []
+    for factor in product.args:
+        divisor = _divisor(factor)
+        if divisor is not None:
+            below.append(divisor)
+        elif isinstance(factor, sympy.Rational) and factor.q != 1 and factor > 0:
+            above += [sympy.Integer(factor.p)] if factor.p != 1 else []
+            below.append(sympy.Integer(factor.q))
+        else:
+            above.append(factor)
+    return above, below
+
+
+def _divisor(factor: Expr) -> Expr | None:
+    """`b` for a factor `1/b`, else None."""
+    if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational) and factor.exp < 0:
+        return _inverse(factor.base, factor.exp)
+    return None
+
+
+def _inverse(base: Expr, exponent: sympy.Rational) -> Expr:
+    return base if exponent == -1 else sympy.Pow(base, -exponent, evaluate=False)
+
+
+def _sign_of(relation: sympy.Basic) -> str:
+    return {"StrictGreaterThan": ">", "GreaterThan": ">=", "StrictLessThan": "<", "LessThan": "<=", "Equality": "==", "Unequality": "!="}[type(relation).__name__]
+
+
+def _is_name(part: Expr) -> bool:
+    """Whether the factor is a node's name, perhaps raised to a power."""
+    return part.is_Symbol or isinstance(part, sympy.Pow) and part.base.is_Symbol
+
+
+def _is_letter(text: str) -> bool:
+    """Whether the printed factor is one letter, perhaps raised to a power."""
+    return bool(re.fullmatch(r"[^\W\d_][⁰¹²³⁴⁵⁶⁷⁸⁹]*", text))

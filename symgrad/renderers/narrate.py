@@ -1,0 +1,344 @@
+"""The story of a derivation, told once for every format.
+
+A name with one short path is told as one product of its factors; a few paths that share nothing are told one by one
+and added up; whatever shares an intermediate is told backwards, each total once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import sympy
+
+from symgrad.calculus.forms import Forms, Path
+from symgrad.calculus.simplify import plus, times
+from symgrad.core.derivation import Derivation, Step, Term
+from symgrad.core.expression import ONE, Expr, name_of, occurrences, symbol
+from symgrad.core.names import fresh
+from symgrad.core.results import Evaluation
+from symgrad.errors import RenderError
+from symgrad.renderers.document import (
+    Block,
+    Chain,
+    Document,
+    Equations,
+    Gap,
+    Given,
+    Heading,
+    Inline,
+    Legend,
+    Name,
+    Paths,
+    Product,
+    Quantity,
+    Remark,
+    Row,
+    Sum,
+)
+
+Detail = Literal["answer", "chain", "steps"]
+Notation = Literal["auto", "partial", "total"]
+
+DETAILS: tuple[Detail, ...] = ("answer", "chain", "steps")
+NOTATIONS: tuple[Notation, ...] = ("auto", "partial", "total")
+
+
+def narrate(
+    derivation: Derivation,
+    evaluation: Evaluation | None = None,
+    detail: Detail = "steps",
+    notation: Notation = "auto",
+) -> Document:
+    """Tell a derivation.
+
+    Args:
+        derivation: what to tell.
+        evaluation: its numbers at a point, to stand beside every line.
+        detail: `answer`, `chain` (Leibniz, worked and closed forms) or `steps` (the local partials and their rules too).
+        notation: `partial` prints every derivative with ∂, `total` prints totals with d; `auto` decides by the forks.
+
+    Raises:
+        RenderError: if `partial` is asked for where ∂ could mean two things.
+    """
+    return _Narrator(derivation, evaluation, detail, notation).tell()
+
+
+@dataclass(frozen=True)
+class _Narrator:
+    derivation: Derivation
+    evaluation: Evaluation | None
+    detail: Detail
+    notation: Notation
+
+    @cached_property
+    def forms(self) -> Forms:
+        return Forms(self.derivation)
+
+    @cached_property
+    def totals(self) -> bool:
+        """Whether totals are told apart with d."""
+        if self.notation == "partial" and self.forms.has_ambiguity:
+            raise RenderError(
+                "with notation 'partial' one name would have two meanings here, as it reaches the output both directly "
+                "and indirectly; use 'total' or 'auto'."
+            )
+        return self.notation == "total" or (self.notation == "auto" and self.forms.has_fork)
+
+    def tell(self) -> Document:
+        blocks: list[Block] = []
+        if self.detail != "answer":
+            used = self.derivation.primal.ancestors(self.derivation.output)
+            bodies = [(n.name, n.body) for n in self.derivation.primal.nodes if n.name in used and n.body is not None]
+            blocks.append(Given(tuple(bodies)))
+        if self.totals:
+            blocks.append(Legend(self.forms.has_ambiguity))
+        reached = [name for name in self.derivation.wrt if self.forms.path_counts.get(name)]
+        if self.detail == "answer":
+            blocks += [Equations((self._answer(self.derivation.step(name)),)) for name in reached]
+        elif self.forms.told_by_paths:
+            for name in reached:
+                blocks += self._by_paths(name, opens=name == reached[0])
+        else:
+            blocks += self._backwards()
+        for name in self.derivation.wrt:
+            if name not in reached:
+                blocks += [Gap(), *self._absent(self.derivation.step(name))]
+        return tuple(blocks)
+
+    # one path, or a few that share nothing
+
+    def _by_paths(self, name: str, opens: bool) -> list[Block]:
+        paths = self.forms.paths(name)
+        if name == self.derivation.output:
+            return [Gap(), Equations((Row((self._adjoint(name), ONE), value=self._adjoint_value(name)),))]
+        if len(paths) > 1:
+            return self._fork(name, paths)
+        (path,) = paths
+        step = self.derivation.step(name)
+        blocks: list[Block] = [] if opens else [Gap()]
+        blocks += [Chain(path.nodes), Gap()]
+        factors = tuple(term.partial for term in path.terms)
+        if len(path.terms) == 1:
+            row = Row((self._adjoint(name), factors[0]), self._rule(path.terms[0]), self._cases(path.terms[0]), self._adjoint_value(name))
+            return [*blocks, Equations((row, *self._closing(step, factors[0])))]
+        leibniz = Row((self._adjoint(name), Product(tuple(self._partial(term) for term in path.terms))))
+        blocks.append(Equations((leibniz,)))
+        if self.detail == "steps":
+            blocks.append(Equations(tuple(self._local(term) for term in path.terms), local=True))
+        worked = Row((self._adjoint(name), Product(factors)))
+        rows = (worked, *self._closing(step, path.product, shown=False))
+        return [*blocks, Equations(_with_value(rows, self._adjoint_value(name)))]
+
+    def _fork(self, name: str, paths: tuple[Path, ...]) -> list[Block]:
+        blocks: list[Block] = [Gap()]
+        if self.detail == "steps":
+            terms = dict.fromkeys(term for path in paths for term in path.terms)
+            blocks += [Heading("Local partials"), Equations(tuple(self._local(term) for term in terms), local=True), Gap()]
+        sentence = f" by {len(paths)} paths; their contributions add up."
+        blocks.append(Remark((Name(name), " reaches ", Name(self.derivation.output), sentence)))
+        items = []
+        for path in paths:
+            leibniz = Product(tuple(self._partial(term) for term in path.terms))
+            factors = Product(tuple(term.partial for term in path.terms))
+            cells = (leibniz, path.product) if len(path.terms) == 1 else (leibniz, factors, path.product)
+            items.append((path.nodes, Row(cells, value=self._path_value(path))))
+        step = self.derivation.step(name)
+        products = tuple(path.product for path in paths)
+        total: tuple[Inline | None, ...] = (self._adjoint(name), Sum(products))
+        rows = (Row(total), *self._closing(step, plus(*products), shown=False))
+        if len(rows) == 2 and rows[1].cells[0] is None:
+            rows = (Row((*total, rows[1].cells[1])),)
+        return [*blocks, Paths(tuple(items)), Equations(_with_value(rows, self._adjoint_value(name)))]
+
+    # backwards, node by node
+
+    def _backwards(self) -> list[Block]:
+        blocks: list[Block] = []
+        told: set[Term] = set()
+        for step in self._in_telling_order():
+            blocks.append(Gap())
+            fresh_terms = [t for t in self._terms_of(step) if t not in told]
+            told.update(fresh_terms)
+            blocks += self._step(step, fresh_terms)
+        return blocks
+
+    def _in_telling_order(self) -> list[Step]:
+        """The intermediates backwards, then the leaves as they were asked for; trivial steps are left out."""
+        leaves = [name for name in self.derivation.wrt if self.derivation.primal[name].is_leaf]
+        inner = [s for s in self.derivation.steps if s.node not in leaves]
+        steps = [*inner, *(self.derivation.step(name) for name in leaves)]
+        return [s for s in steps if s.terms and (s.node in self.derivation.wrt or not self._is_direct(s.node))]
+
+    def _is_direct(self, node: str) -> bool:
+        """Whether only the output reads the node, so that its adjoint is a local partial."""
+        if node == self.derivation.output:
+            return False
+        terms = self.derivation.step(node).terms
+        return len(terms) == 1 and terms[0].child == self.derivation.output
+
+    def _terms_of(self, step: Step) -> list[Term]:
+        """The local partials a step needs: its own, and those that link its direct children to the output."""
+        terms = []
+        for term in step.terms:
+            if self._is_direct(term.child):
+                terms += self.derivation.step(term.child).terms
+            terms.append(term)
+        return terms
+
+    def _step(self, step: Step, fresh_terms: list[Term]) -> list[Block]:
+        adjoint, value = self._adjoint(step.node), self._adjoint_value(step.node)
+        if self._is_direct(step.node):
+            (term,) = step.terms
+            row = Row((adjoint, term.partial), self._rule(term), self._cases(term), value)
+            return [Equations((row, *self._closing(step, term.partial)))]
+        leibniz: list[Inline] = []
+        worked: list[Inline] = []
+        for term in step.terms:
+            if term.child == self.derivation.output:
+                leibniz.append(self._partial(term))
+                worked.append(term.partial)
+                continue
+            upstream = self.forms.upstream(term)
+            named = upstream == symbol(self.derivation.adjoints[term.child])
+            shown: Inline = self._adjoint(term.child) if named else upstream
+            leibniz.append(Product((self._upstream_quantity(term.child), self._partial(term))))
+            if upstream == ONE or term.partial == ONE:
+                worked.append(shown if term.partial == ONE else term.partial)
+            else:
+                worked.append(Product((shown, term.partial)))
+        blocks: list[Block] = [Equations((Row((adjoint, _sum(leibniz))),))]
+        if self.detail == "steps" and fresh_terms:
+            blocks.append(Equations(tuple(self._local(term) for term in fresh_terms), local=True))
+        unshortened = plus(*(times(self.forms.upstream(t), t.partial) for t in step.terms))
+        rows = [Row((adjoint, _sum(worked)))]
+        if self.forms.worked[step.node] != unshortened and not self.forms.names_adjoint(unshortened):
+            rows.append(Row((None, self.forms.worked[step.node])))
+        if step.node in self.derivation.wrt:
+            rows += self._closing(step, self.forms.worked[step.node])
+        blocks.append(Equations(_with_value(tuple(rows), value)))
+        return blocks
+
+    def _upstream_quantity(self, child: str) -> Quantity:
+        if self._is_direct(child):
+            return self._partial(self.derivation.step(child).terms[0])
+        return self._adjoint(child)
+
+    # the last line, and the lines that stand alone
+
+    def _closing(self, step: Step, worked: Expr, shown: bool = True) -> tuple[Row, ...]:
+        """The shortened and the closed form, where they say something new.
+
+        Args:
+            step: whose adjoint it is.
+            worked: the form that stands above.
+            shown: whether `worked` stands there as it is, and not as a row of factors.
+        """
+        rows = []
+        short = self.forms.worked[step.node]
+        if short != worked and not self.forms.names_adjoint(short):
+            rows.append(Row((None, short)))
+            worked, shown = short, True
+        closed = self.forms.closed(worked)
+        if closed is None:
+            count = self.forms.closed_size(step)
+            size = f"{count:,}" if count < 10**6 else f"about 10^{int(math.log10(count))}"
+            if not shown:
+                rows.append(Row((None, worked)))
+            rows.append(Row((), note=f"written in leaves alone it would have {size} parts; this form stands"))
+        elif closed != worked or not shown:
+            rows.append(Row((None, closed)))
+        return tuple(rows)
+
+    def _answer(self, step: Step) -> Row:
+        worked = self.forms.worked[step.node]
+        if not step.terms:
+            return Row((self._adjoint(step.node), worked), value=self._adjoint_value(step.node))
+        closed = self.forms.closed(worked)
+        shown = closed if closed is not None else self._with_quantities(worked, step)
+        return Row((self._adjoint(step.node), shown), value=self._adjoint_value(step.node))
+
+    def _with_quantities(self, worked: Expr, step: Step) -> Inline:
+        """`worked`, or the Leibniz form where it refers to other adjoints by name."""
+        if not self.forms.names_adjoint(worked):
+            return worked
+        return _sum([Product((self._adjoint(t.child), t.partial)) for t in step.terms])
+
+    def _absent(self, step: Step) -> list[Block]:
+        sentence = Remark((Name(self.derivation.output), " does not depend on ", Name(step.node), "."))
+        return [sentence, Equations((Row((self._adjoint(step.node), sympy.Integer(0)), value=self._adjoint_value(step.node)),))]
+
+    def _local(self, term: Term) -> Row:
+        value = None if self.evaluation is None else self.evaluation.partials[term.child, term.parent]
+        return Row((self._partial(term), term.partial), self._rule(term), self._cases(term), value)
+
+    def _rule(self, term: Term) -> str:
+        return term.rule if self.detail == "steps" else ""
+
+    def _cases(self, term: Term) -> tuple[sympy.Basic, ...]:
+        if self.evaluation is None or self.detail != "steps":
+            return ()
+        return _holding(term.partial, self.evaluation.nodes)
+
+    # quantities and their values
+
+    def _adjoint(self, node: str) -> Quantity:
+        return Quantity(self.derivation.output, node, self.totals, self.derivation.adjoints[node])
+
+    def _partial(self, term: Term) -> Quantity:
+        if self.totals:
+            return Quantity(term.child, term.parent, False, term.partial_name)
+        return Quantity(term.child, term.parent, False, self._identifiers[term])
+
+    @cached_property
+    def _identifiers(self) -> Mapping[Term, str]:
+        """Names of the local partials where no total competes for them: `dy_pred_dw`."""
+        taken = {node.name for node in self.derivation.primal.nodes} | {*self.derivation.adjoints.values()}
+        names = {}
+        for term in self.derivation.terms:
+            if term.child == self.derivation.output and not self.forms.has_ambiguity:
+                names[term] = self.derivation.adjoints[term.parent]
+            else:
+                names[term] = fresh(f"d{term.child}_d{term.parent}", taken)
+            taken.add(names[term])
+        return names
+
+    def _adjoint_value(self, node: str) -> float | None:
+        return None if self.evaluation is None else self.evaluation.adjoints[node]
+
+    def _path_value(self, path: Path) -> float | None:
+        if self.evaluation is None:
+            return None
+        return math.prod(self.evaluation.partials[term.child, term.parent] for term in path.terms)
+
+
+def _sum(terms: list[Inline]) -> Inline:
+    return terms[0] if len(terms) == 1 else Sum(tuple(terms))
+
+
+def _with_value(rows: tuple[Row, ...], value: float | None) -> tuple[Row, ...]:
+    """The value beside the last row that says something."""
+    last = max(i for i, row in enumerate(rows) if row.cells)
+    row = rows[last]
+    return (*rows[:last], Row(row.cells, row.note, row.cases, value), *rows[last + 1 :])
+
+
+def _holding(partial: Expr, nodes: Mapping[str, float]) -> tuple[sympy.Basic, ...]:
+    """The conditions in `partial` that hold at a point, the others negated."""
+    found: list[sympy.Basic] = []
+    for cases in sympy.preorder_traversal(partial):
+        if not isinstance(cases, sympy.Piecewise):
+            continue
+        for _, condition in cases.args:
+            if condition is sympy.true:
+                break
+            values = {o: sympy.Float(nodes[name_of(o)]) for o in occurrences(condition)}
+            if all(math.isfinite(v) for v in values.values()):
+                holds = bool(condition.subs(values))
+                found.append(condition if holds else condition.negated)
+                if holds:
+                    break
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,42 @@
+"""Numbers beside formulas: short where they are short, marked with ≈ where they had to be cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+DIGITS = 9
+"""Significant digits shown at most; JSON is where every digit stands."""
+
+
+def short(value: float) -> str:
+    """A number for reading: `-18`, `0.2`, `-17.8`, at most nine digits."""
+    text = f"{value:.{DIGITS}g}"
+    return text if float(text) != value or len(repr(value)) > len(text) else _trimmed(repr(value))
+
+
+def is_exact(value: float) -> bool:
+    """Whether `short` loses nothing."""
+    return value != value or float(short(value)) == value
+
+
+def equals(value: float) -> str:
+    """`= -18` or `≈ 0.333333333`."""
+    return ("= " if is_exact(value) else "~ ") + short(value)
+
+
+def aligned(values: Sequence[float | None]) -> list[str]:
+    """Each value after its sign of equality, decimal points in one column; empty where there is none."""
+    shown = [None if value is None else short(value) for value in values]
+    width = max((len(_whole(text)) for text in shown if text is not None), default=0)
+    return [
+        "" if text is None or value is None else ("= " if is_exact(value) else "~ ") + " " * (width - len(_whole(text))) + text
+        for text, value in zip(shown, values, strict=True)
+    ]
+
+
+def _whole(text: str) -> str:
+    return text.partition("e")[0].partition(".")[0]
+
+
+def _trimmed(text: str) -> str:
+    return text[:-2] if text.endswith(".0") else text
