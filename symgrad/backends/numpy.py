@@ -54,8 +54,33 @@ def compile_graph(
     program = lower(graph, outputs, leaves, _is_native)
     lines = _Lines(program, dtype, arrays)
     namespace: dict[str, Any] = {}
-    exec(compile(lines.text(comments=False), "<symgrad numpy program>", "exec"), namespace)  # generated names only
-    return Compiled(namespace["gradient"], lines.text(comments=True))
+    exec(compile(lines.function(comments=False), "<symgrad numpy program>", "exec"), namespace)  # generated names only
+    return Compiled(namespace["gradient"], lines.function(comments=True))
+
+
+def compile_descent(
+    graph: Graph, outputs: Sequence[str], parameters: Sequence[str], others: Sequence[str], dtype: str, *, arrays: bool = False
+) -> Callable[[list[Any], Sequence[tuple[Any, ...]], float], tuple[list[Any], Any, int]]:
+    """Compile the loop of plain gradient descent over rows of data.
+
+    Args:
+        graph: as for `compile_graph`.
+        outputs: the loss, and then its derivative by each parameter.
+        parameters: names of the leaves that are updated.
+        others: names of the other leaves, in the order in which a row holds them.
+        dtype: `float32` or `float64`.
+        arrays: whether a row holds arrays.
+
+    Returns:
+        A function of the parameters' values, the rows and the learning rate. It updates the parameters row by row
+        until a number is not finite, and returns their values, the last loss and how many rows it used.
+    """
+    program = lower(graph, outputs, (*parameters, *others), _is_native)
+    lines = _Lines(program, dtype, arrays)
+    namespace: dict[str, Any] = {}
+    exec(compile(lines.descent(len(parameters)), "<symgrad numpy loop>", "exec"), namespace)  # generated names only
+    loop: Callable[[list[Any], Sequence[tuple[Any, ...]], float], tuple[list[Any], Any, int]] = namespace["descend"]
+    return loop
 
 
 def _is_native(row: Row) -> bool:
@@ -74,32 +99,52 @@ class _Lines:
         self.names = {old: f"v{i}" for i, old in enumerate(used)}
         self.printer.generated = self.names
 
-    def text(self, comments: bool) -> str:
-        printed = [self._statement(s, comments, "    ") for s in self.program.statements]
-        results = ", ".join(self.printer.top(result) for result in self.program.results)
-        results += "," if len(self.program.results) == 1 else ""
-        arguments = ", ".join(self.names[stand_in] for _, stand_in in self.program.inputs)
+    def function(self, comments: bool) -> str:
+        """A function from the inputs to the results."""
+        body = [f"    {self._statement(s, comments)}" for s in self.program.statements]
+        results = ", ".join(self._results()) + ("," if len(self.program.results) == 1 else "")
         listed = ", ".join(leaf for leaf, _ in self.program.inputs)
-        constants = [self._constant(s) for s in self.program.constants]
-        body = [*printed, f"    return {results}"]
-        needs_scipy = any("scipy." in line for line in [*body, *constants])
-        return "\n".join(
-            [
-                "import numpy",
-                *(["import scipy.special"] if needs_scipy else []),
-                "",
-                f"real = numpy.{self.dtype}",
-                *constants,
-                "",
-                "",
-                f"def gradient({arguments}):" + (f"  # {listed}" if comments and listed else ""),
-                *body,
-                "",
-            ]
-        )
+        head = f"def gradient({', '.join(self._inputs())}):" + (f"  # {listed}" if comments and listed else "")
+        return self._module([head, *body, f"    return {results}"])
 
-    def _statement(self, statement: Statement, comments: bool, indent: str = "") -> str:
-        line = f"{indent}{self.names[statement.target]} = {self.printer.top(statement.expression)}"
+    def descent(self, parameters: int) -> str:
+        """A loop over rows that updates the first `parameters` inputs by the results after the first."""
+        inputs = self._inputs()
+        old, row = inputs[:parameters], inputs[parameters:]
+        loss, *gradient = self._results()
+        new = [f"n{i}" for i in range(parameters)]
+        steps = [f"{n} = {p} - lr*{g}" for n, p, g in zip(new, old, gradient, strict=True)]
+        body = [
+            "def descend(parameters, rows, lr):",
+            f"    {', '.join(old)}, = parameters",
+            "    loss = None",
+            "    done = 0",
+            f"    for {', '.join(row)}, in rows:" if row else "    for _ in rows:",
+            *(f"        {self._statement(s, comments=False)}" for s in self.program.statements),
+            *(f"        {step}" for step in steps),
+            f"        if not isfinite({' + '.join([loss, *new])}):",
+            "            break",
+            *(f"        {p} = {n}" for p, n in zip(old, new, strict=True)),
+            f"        loss = {loss}",
+            "        done += 1",
+            f"    return [{', '.join(old)}], loss, done",
+        ]
+        return "from math import isfinite\n" + self._module(body)
+
+    def _inputs(self) -> list[str]:
+        return [self.names[stand_in] for _, stand_in in self.program.inputs]
+
+    def _results(self) -> list[str]:
+        return [self.printer.top(result) for result in self.program.results]
+
+    def _module(self, body: list[str]) -> str:
+        constants = [self._constant(s) for s in self.program.constants]
+        needs_scipy = any("scipy." in line for line in [*body, *constants])
+        imports = ["import numpy", *(["import scipy.special"] if needs_scipy else [])]
+        return "\n".join([*imports, "", f"real = numpy.{self.dtype}", *constants, "", "", *body, ""])
+
+    def _statement(self, statement: Statement, comments: bool) -> str:
+        line = f"{self.names[statement.target]} = {self.printer.top(statement.expression)}"
         return f"{line}  # {statement.label}" if comments and statement.label else line
 
     def _constant(self, statement: Statement) -> str:

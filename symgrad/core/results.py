@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from symgrad.core.derivation import Derivation
+
 Kind = Literal["partial", "adjoint", "gradient", "contribution", "seed", "value"]
 
 
@@ -66,17 +68,18 @@ class Verification:
     """Verdicts at one or several points.
 
     Args:
+        derivation: what was verified.
         points: the points, each a value for every leaf.
         verdicts: for each point, its verdicts in the order of the derivation.
         dtype: the precision the programs ran in.
         versions: the referees' versions, for the last line of the report.
     """
 
+    derivation: Derivation
     points: tuple[Mapping[str, float], ...]
     verdicts: tuple[tuple[Verdict, ...], ...]
     dtype: str
     versions: str
-    output: str = ""
 
     @property
     def passed(self) -> bool:

@@ -1,0 +1,244 @@
+"""Ball arithmetic over expressions and graphs (python-flint's `arb`; Johansson, IEEE Trans. Computers 66, 2017).
+
+An enclosure certainly contains the true value. With a unit roundoff `u` every operation is widened by the rounding a
+conforming float program may commit there, so the ball contains what any such program returns, in whatever order it adds
+and multiplies: a sum is widened by `u` times the sum of its terms' magnitudes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sympy
+from flint import acb, arb, ctx, fmpq
+
+from symgrad.core.expression import Expr, name_of
+from symgrad.core.graph import Graph
+from symgrad.functions import row_of
+
+PRECISION = 113
+"""Bits to begin with."""
+
+MAX_PRECISION = 113 * 16
+"""Bits at which a quantity that is still not separated from its rounding is left as an interval."""
+
+UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
+"""Unit roundoff."""
+
+SMALLEST = {"float32": 2.0**-126, "float64": 2.0**-1022}
+"""Below this a float has fewer digits, or is flushed to zero."""
+
+ARITHMETIC = 4.0
+"""Roundings (in units of u) allowed to one arithmetic operation: its own, and those of another order of the same."""
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Work with `bits` bits inside the block."""
+    before = ctx.prec
+    ctx.prec = bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+@dataclass(frozen=True)
+class Balls:
+    """Evaluates expressions in balls.
+
+    Args:
+        unit: the unit roundoff to widen by; 0 encloses the true value.
+        smallest: absolute widening an operation, for underflow.
+    """
+
+    unit: float = 0.0
+    smallest: float = 0.0
+
+    @classmethod
+    def exact(cls) -> Balls:
+        """Encloses true values."""
+        return cls()
+
+    @classmethod
+    def conforming(cls, dtype: str) -> Balls:
+        """Encloses what a conforming program of this dtype may return."""
+        return cls(UNIT[dtype], SMALLEST[dtype])
+
+    def widened(self, ball: arb, magnitude: arb, roundings: float, absolute: float = 0.0) -> arb:
+        """`ball` with room for so many roundings of something of this magnitude."""
+        if not self.unit:
+            return ball
+        return ball + arb(0, magnitude * (roundings * self.unit) + (absolute * self.unit + self.smallest))
+
+    def value(self, expression: Expr, values: Mapping[str, arb]) -> arb:
+        """The ball of an expression whose names have the given balls."""
+        match expression:
+            case sympy.Symbol() | sympy.Indexed():
+                return values[name_of(expression)]
+            case sympy.Number() | sympy.NumberSymbol():
+                return self._number(expression)
+            case sympy.Piecewise():
+                return self._cases(expression, values)
+            case sympy.Pow():
+                return self._power(expression, values)
+        arguments = [self.value(argument, values) for argument in expression.args]
+        match expression:
+            case sympy.Add():
+                total, magnitude = arb(0), arb(0)
+                for term in arguments:
+                    total, magnitude = total + term, magnitude + term.abs_upper()
+                return self.widened(total, magnitude, max(ARITHMETIC, len(arguments)))
+            case sympy.Mul():
+                product = arb(1)
+                for factor in arguments:
+                    product = product * factor
+                return self.widened(product, product.abs_upper(), ARITHMETIC + len(arguments))
+            case _:
+                return self._function(expression, arguments, values)
+
+    def _number(self, expression: Expr) -> arb:
+        if expression == sympy.pi:
+            ball = arb.pi()
+        elif isinstance(expression, sympy.Rational):
+            ball = arb(fmpq(int(expression.p), int(expression.q)))
+            if expression.q == 1:
+                return ball
+        else:
+            ball = arb(float(expression))
+        return self.widened(ball, ball.abs_upper(), 1)
+
+    def _power(self, expression: sympy.Pow, values: Mapping[str, arb]) -> arb:
+        base, exponent = self.value(expression.base, values), expression.exp
+        if isinstance(exponent, sympy.Integer):
+            ball, roundings = _integer_power(base, int(exponent)), ARITHMETIC + min(abs(int(exponent)), 8)
+        elif isinstance(exponent, sympy.Rational) and exponent.q == 2:
+            # a ball that reaches below zero by rounding alone stands for numbers that are not negative
+            root = (base.nonnegative_part() if base.abs_upper() > 0 and not base < 0 else base).sqrt()
+            ball, roundings = _integer_power(root, int(2 * exponent)), ARITHMETIC + abs(int(exponent.p))
+        else:
+            power = self.value(exponent, values)
+            ball, roundings = base**power, ARITHMETIC
+        return self.widened(ball, ball.abs_upper(), roundings)
+
+    def _cases(self, expression: sympy.Piecewise, values: Mapping[str, arb]) -> arb:
+        possible = []
+        for branch, condition in expression.args:
+            holds = True if condition is sympy.true else self._holds(condition, values)
+            if holds is not False:
+                possible.append(self.value(branch, values))
+            if holds is True:
+                break
+        union = possible[0]
+        for other in possible[1:]:
+            union = union.union(other)
+        return union
+
+    def _holds(self, condition: sympy.Basic, values: Mapping[str, arb]) -> bool | None:
+        """Whether a comparison certainly holds, certainly does not, or could go either way."""
+        left, right = (self.value(side, values) for side in condition.args)
+        match condition:
+            case sympy.StrictGreaterThan():
+                certain, never = left > right, left <= right
+            case sympy.GreaterThan():
+                certain, never = left >= right, left < right
+            case sympy.StrictLessThan():
+                certain, never = left < right, left >= right
+            case sympy.LessThan():
+                certain, never = left <= right, left > right
+            case sympy.Equality():
+                certain, never = left == right, not left.overlaps(right)
+            case _:
+                certain, never = not left.overlaps(right), left == right
+        return True if certain else False if never else None
+
+    def _function(self, expression: sympy.Function, arguments: list[arb], values: Mapping[str, arb]) -> arb:
+        row = row_of(expression)
+        native = _NATIVE.get(row.name)
+        if native is None:
+            assert row.definition is not None, row.name
+            return self.value(row.definition(*expression.args), values)
+        ball = native(*arguments)
+        return self.widened(ball, ball.abs_upper(), row.rounding, row.absolute)
+
+
+def _integer_power(base: arb, exponent: int) -> arb:
+    """Repeated multiplication: `arb ** int` is NaN for a ball that contains 0."""
+    result, square, count = arb(1), base, abs(exponent)
+    while count:
+        if count & 1:
+            result = result * square
+        square, count = square * square, count >> 1
+    return result if exponent >= 0 else 1 / result
+
+
+def _lgamma(x: arb) -> arb:
+    return x.lgamma() if x > 0 else abs(x.gamma()).log()
+
+
+def _polygamma(order: arb, x: arb) -> arb:
+    return acb(x).polygamma(acb(order)).real
+
+
+def _plain(name: str) -> Callable[[arb], arb]:
+    return lambda x: getattr(x, name)()
+
+
+_NATIVE: Mapping[str, Callable[..., arb]] = {
+    **{
+        name: _plain(name)
+        for name in (
+            "exp log log1p expm1 sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh "
+            "erf erfc digamma"
+        ).split()
+    },
+    "abs": abs,
+    "sign": _plain("sgn"),
+    "atan2": arb.atan2,
+    "hypot": lambda x, y: (x * x + y * y).sqrt(),
+    "lgamma": _lgamma,
+    "polygamma": _polygamma,
+    "max": lambda a, b: a.max(b),
+    "min": lambda a, b: a.min(b),
+    "relu": lambda x: x.max(arb(0)),
+    "softplus": lambda x: x.exp().log1p() if x < 0 else x + (-x).exp().log1p(),
+}
+
+
+def enclose(graph: Graph, at: Mapping[str, float], balls: Balls) -> dict[str, arb]:
+    """The ball of every node of a scalar graph at a point of exact binary values."""
+    values: dict[str, arb] = {}
+    for node in graph.nodes:
+        values[node.name] = arb(at[node.name]) if node.body is None else balls.value(node.body, values)
+    return values
+
+
+def certified(graph: Graph, at: Mapping[str, float]) -> dict[str, arb]:
+    """True values of every node, tight enough to round correctly to float64 wherever that is decidable.
+
+    Precision is doubled until each enclosure is relatively accurate to 60 bits; a value that is exactly zero by
+    cancellation stays an interval around zero.
+    """
+    bits = PRECISION
+    while True:
+        with precision(bits):
+            values = enclose(graph, at, Balls.exact())
+        tight = all(not ball.is_finite() or ball.is_zero() or ball.rel_accuracy_bits() >= 60 for ball in values.values())
+        if tight or bits >= MAX_PRECISION:
+            return values
+        bits *= 2
+
+
+def distance_in_ulps(value: float, reference: float, dtype: str) -> float:
+    """|value − reference| in units in the last place of the reference; infinite if only one of them is finite."""
+    if value == reference or (math.isnan(value) and math.isnan(reference)):
+        return 0.0
+    if not (math.isfinite(value) and math.isfinite(reference)):
+        return math.inf
+    digits, least = {"float32": (24, -149), "float64": (53, -1074)}[dtype]
+    exponent = math.frexp(reference)[1] if reference else least
+    difference = abs(value - reference)
+    return math.ldexp(difference, -max(exponent - digits, least)) if difference < 1e300 else math.inf

@@ -1,0 +1,355 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy
+
+from symgrad.backends import Program, compile
+from symgrad.backends.numpy import compile_descent, compile_graph
+from symgrad.calculus.batch import Reduce, batch
+from symgrad.core.derivation import Derivation
+from symgrad.core.results import Run, StepRecord, Verification
+from symgrad.errors import DataError, NonFiniteError
+from symgrad.training.checkpoint import Checkpoint, load, save
+from symgrad.training.data import Samples, prepare
+from symgrad.training.diagnosis import where_it_began
+from symgrad.training.optimizers import GradientDescent, Optimizer, optimizer_named
+
+CHUNK = 4096
+"""Steps of a silent run between two looks at whether to stop."""
+
+Log = Callable[[StepRecord | tuple[int, float]], None]
+"""Called with each step's record, and with `(epoch, loss)` at the end of each epoch."""
+
+
+def train(
+    derivation: Derivation,
+    data: Mapping[str, Any],
+    init: Mapping[str, float],
+    lr: float = 0.01,
+    epochs: int = 10,
+    batch_size: int | None = 1,
+    optimizer: str = "sgd",
+    backend: str = "auto",
+    dtype: str = "float64",
+    log: Log | Literal["steps"] | None = None,
+    verify: bool = False,
+    *,
+    reduce: Reduce = "mean",
+    optimizer_options: Mapping[str, Any] | None = None,
+    save_to: str | Path | None = None,
+    save_every: int = 1,
+    resume_from: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Train the leaves in `wrt` by the derived gradient.
+
+    Samples come in order, `batch_size` at a time. A batch's loss is the mean (or sum) over its samples, by adding a
+    sample index to the derivation, not by deriving again.
+
+    Args:
+        derivation: the loss and its gradient; `wrt` names the trained leaves.
+        data: a sequence of numbers for each data leaf, all of one length; a single number is a constant.
+        init: the start of each trained leaf, and constants.
+        lr: learning rate, positive.
+        epochs: how often to go through the data.
+        batch_size: samples an update; None for all at once.
+        optimizer: `sgd`, or a name from `torch.optim` such as `adam`.
+        backend: as for `compile`.
+        dtype: `float64` or `float32`; every operation rounds in it.
+        log: `"steps"` keeps a record of every step in the run; a function is called with each.
+        verify: check every step against torch autograd as it goes.
+        reduce: `mean` or `sum` over a batch.
+        optimizer_options: keyword arguments of the torch optimizer.
+        save_to: a checkpoint file, replaced whole after each `save_every` steps and at the end.
+        save_every: steps between checkpoints.
+        resume_from: a checkpoint to go on from; it must be of the same run.
+        progress: called now and then with the steps done and the steps there are.
+
+    Returns:
+        The parameters, the loss of each epoch's last batch, and what was logged.
+
+    Raises:
+        DataError: if data or options are missing or wrong.
+        NonFiniteError: if a loss or a gradient is not finite; the run up to the last complete step is its `run`.
+        KeyboardInterrupt: on SIGINT, after the step under way is complete and saved.
+    """
+    _check_options(lr, epochs, batch_size, save_every, reduce)
+    samples = prepare(derivation, data, init, dtype)
+    program = compile(derivation, backend, dtype)
+    size = samples.count if batch_size is None else min(batch_size, samples.count)
+    options = dict(optimizer_options or {})
+    setting = _setting(derivation, samples, lr, size, optimizer, options, dtype, reduce)
+    driver = optimizer_named(optimizer, list(samples.parameters.values()), lr, options, dtype)
+    state = _State(list(samples.parameters.values()))
+    if resume_from is not None:
+        state.resume(load(resume_from, setting), driver, samples, dtype)
+    batches = _batches(derivation, samples, size, dtype, reduce)
+    keeper = _Keeper(derivation, program, samples, setting, driver, log, verify, save_to, save_every, progress)
+    with _interrupts() as stop, numpy.errstate(all="ignore"):
+        _run(state, batches, driver, keeper, epochs, stop)
+    keeper.save(state)
+    return keeper.run(state)
+
+
+@dataclass
+class _State:
+    """Where a run stands, after a complete step."""
+
+    parameters: list[Any]
+    step: int = 0
+    loss: float | None = None
+    epochs: list[float] = field(default_factory=list)
+
+    def resume(self, checkpoint: Checkpoint, driver: Optimizer, samples: Samples, dtype: str) -> None:
+        real = getattr(numpy, dtype)
+        self.parameters = [real(checkpoint.parameters[name]) for name in samples.parameters]
+        self.step, self.loss, self.epochs = checkpoint.step, checkpoint.loss, list(checkpoint.epochs)
+        driver.restore(checkpoint.optimizer)
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """The steps of one epoch.
+
+    Args:
+        gradient: from parameters and a row to the loss and its gradient.
+        descend: the loop of plain gradient descent over many rows.
+        rows: the other arguments of each step.
+        size: samples a step.
+    """
+
+    gradient: Callable[..., tuple[Any, ...]]
+    descend: Callable[..., tuple[list[Any], Any, int]]
+    rows: list[tuple[Any, ...]]
+    size: int
+
+
+def _batches(derivation: Derivation, samples: Samples, size: int, dtype: str, reduce: Reduce) -> _Batches:
+    """The compiled loss and gradient, parameters first, and its other arguments batch by batch."""
+    graph, outputs = derivation.gradient, (derivation.output, *derivation.gradient.outputs)
+    others = (*samples.columns, *samples.constants)
+    fixed = tuple(samples.constants.values())
+    columns = list(samples.columns.values())
+    if size == 1:
+        rows = [(*row, *fixed) for row in (zip(*columns, strict=True) if columns else [()])]
+    else:
+        graph, count = batch(derivation, samples.columns, reduce)
+        outputs, others = graph.outputs, (*others, count)
+        slices = [[c[i : i + size] for c in columns] for i in range(0, samples.count, size)]
+        rows = [(*arrays, *fixed, float(len(arrays[0]))) for arrays in slices]
+    leaves = (*derivation.wrt, *others)
+    gradient = compile_graph(graph, outputs, leaves, dtype, arrays=size > 1).function
+    descend = compile_descent(graph, outputs, derivation.wrt, others, dtype, arrays=size > 1)
+    return _Batches(gradient, descend, rows, size)
+
+
+def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, epochs: int, stop: _Stop) -> None:
+    """Step by step to the last epoch; `state` is always that of the last complete step."""
+    per_epoch = len(batches.rows)
+    keeper.total = total = epochs * per_epoch
+    plain = isinstance(driver, GradientDescent) and not keeper.observes
+    while state.step < total:
+        epoch, position = divmod(state.step, per_epoch)
+        rows = batches.rows[position : position + CHUNK] if per_epoch > CHUNK or position else batches.rows
+        if plain:
+            new, loss, done = batches.descend(state.parameters, rows, driver.lr)
+            if done:
+                state.parameters, state.loss, state.step = new, loss, state.step + done
+        if not plain or done < len(rows):
+            _step(state, batches, driver, keeper, epoch)
+        if state.step == (epoch + 1) * per_epoch:
+            keeper.end_epoch(state, epoch)
+        if stop.requested:
+            keeper.save(state)
+            raise KeyboardInterrupt
+
+
+def _step(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, epoch: int) -> None:
+    """One step, looked at from all sides."""
+    old = state.parameters
+    loss, *gradient = batches.gradient(*old, *batches.rows[state.step % len(batches.rows)])
+    new = driver.update(old, gradient)
+    if not all(map(math.isfinite, (loss, *new))):
+        keeper.stop_non_finite(state, batches, epoch)
+    state.parameters, state.loss, state.step = new, loss, state.step + 1
+    keeper.observe(state, epoch, old, gradient, batches)
+
+
+@dataclass
+class _Keeper:
+    """Keeps the log, the checkpoints and the verifications of a run."""
+
+    derivation: Derivation
+    program: Program
+    samples: Samples
+    setting: dict[str, Any]
+    driver: Optimizer
+    log: Log | Literal["steps"] | None
+    verify: bool
+    save_to: str | Path | None
+    save_every: int
+    progress: Callable[[int, int], None] | None
+    total: int = 0
+    steps: list[StepRecord] = field(default_factory=list)
+    verifications: list[Verification] = field(default_factory=list)
+
+    @property
+    def observes(self) -> bool:
+        return bool(self.log or self.verify or self.save_to or self.progress)
+
+    def observe(self, state: _State, epoch: int, old: list[Any], gradient: list[Any], batches: _Batches) -> None:
+        """After each step: verify, log, save, report."""
+        position = state.step - epoch * len(batches.rows)
+        start = (position - 1) * batches.size
+        if self.verify:
+            self.verifications.append(self._verified(old, gradient, start, batches.size))
+        if self.log is not None:
+            record = self._record(state, epoch, gradient, start, batches.size)
+            if self.log == "steps":
+                self.steps.append(record)
+            else:
+                self.log(record)
+        # an epoch's last step is saved by `end_epoch`, together with the epoch's loss
+        if self.save_to is not None and state.step % self.save_every == 0 and position < len(batches.rows):
+            self.save(state)
+        if self.progress is not None and state.step % 256 == 0:
+            self.progress(state.step, self.total)
+
+    def end_epoch(self, state: _State, epoch: int) -> None:
+        """After each epoch: note its last loss, log it, save."""
+        assert state.loss is not None
+        state.epochs.append(float(state.loss))
+        if callable(self.log):
+            self.log((epoch, state.epochs[-1]))
+        if self.save_every == 1 or state.step % self.save_every == 0:
+            self.save(state)
+
+    def save(self, state: _State) -> None:
+        if self.save_to is not None:
+            parameters = self._named(state.parameters)
+            loss = None if state.loss is None else float(state.loss)
+            save(self.save_to, Checkpoint(self.setting, parameters, state.step, state.epochs, loss, self.driver.state()))
+
+    def run(self, state: _State) -> Run:
+        return Run(
+            self._named(state.parameters),
+            tuple(state.epochs),
+            tuple(self.steps),
+            state.step,
+            tuple(self.verifications),
+        )
+
+    def stop_non_finite(self, state: _State, batches: _Batches, epoch: int) -> None:
+        """Say at which step, sample and node infinity or NaN came in; what is complete stays.
+
+        Raises:
+            NonFiniteError: always.
+        """
+        self.save(state)
+        start = (state.step - epoch * len(batches.rows)) * batches.size
+        points = list(self._points(state.parameters, start, batches.size))
+        sample, began = where_it_began(self.program, points)
+        place = f"step {state.step + 1} (epoch {epoch}, sample {start + sample})"
+        raise NonFiniteError(f"training stopped at {place}: {began}. The last complete step is kept.", self.run(state))
+
+    def _record(self, state: _State, epoch: int, gradient: list[Any], start: int, size: int) -> StepRecord:
+        inputs: dict[str, float | list[float]] = {}
+        for name, column in self.samples.columns.items():
+            values = [float(v) for v in column[start : start + size]]
+            inputs[name] = values[0] if size == 1 else values
+        assert state.loss is not None
+        slopes = {name: float(g) for name, g in zip(self.derivation.wrt, gradient, strict=True)}
+        return StepRecord(epoch, inputs, float(state.loss), slopes)
+
+    def _points(self, parameters: list[Any], start: int, size: int) -> Iterator[dict[str, float]]:
+        constants = {name: float(value) for name, value in self.samples.constants.items()}
+        for row in range(start, min(start + size, self.samples.count)):
+            columns = {name: float(column[row]) for name, column in self.samples.columns.items()}
+            yield {**constants, **self._named(parameters), **columns}
+
+    def _verified(self, parameters: list[Any], gradient: list[Any], start: int, size: int) -> Verification:
+        from symgrad.checks.verification import verify_batch  # loads torch, so only on request
+
+        points = tuple(self._points(parameters, start, size))
+        total = {name: float(g) for name, g in zip(self.derivation.wrt, gradient, strict=True)}
+        return verify_batch(self.derivation, points, self.program, total, str(self.setting["reduce"]))
+
+    def _named(self, parameters: Sequence[Any]) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.derivation.wrt, parameters, strict=True)}
+
+
+@dataclass
+class _Stop:
+    """Whether someone asked the run to stop."""
+
+    requested: bool = False
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Stop]:
+    """Let the step under way finish on SIGINT; a second SIGINT stops at once."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def remember(number: int, frame: object) -> None:
+        if stop.requested:
+            raise KeyboardInterrupt
+        stop.requested = True
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _check_options(lr: float, epochs: int, batch_size: int | None, save_every: int, reduce: str) -> None:
+    if not (isinstance(lr, (int, float)) and math.isfinite(lr) and lr > 0):
+        raise DataError(f"lr is {lr!r}; a learning rate is a positive number.")
+    if not isinstance(epochs, int) or epochs < 0:
+        raise DataError(f"epochs is {epochs!r}; it is a whole number, 0 or more.")
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise DataError(f"batch_size is {batch_size!r}; it is a whole number, 1 or more, or None for all samples.")
+    if not isinstance(save_every, int) or save_every < 1:
+        raise DataError(f"save_every is {save_every!r}; it is a whole number, 1 or more.")
+    if reduce not in ("mean", "sum"):
+        raise DataError(f"reduce is {reduce!r}; it is 'mean' or 'sum'.")
+
+
+def _setting(
+    derivation: Derivation, samples: Samples, lr: float, size: int, optimizer: str, options: dict[str, Any],
+    dtype: str, reduce: str,
+) -> dict[str, Any]:  # fmt: skip
+    """What a trajectory depends on, as JSON gives it back."""
+    lines = [f"{n.name}={n.body}" for n in derivation.primal.nodes]
+    digest = hashlib.sha256()
+    for name, values in sorted({**samples.columns, **samples.constants}.items()):
+        digest.update(name.encode() + numpy.asarray(values).tobytes())
+    whole = {
+        "model": hashlib.sha256("\n".join([*lines, derivation.output]).encode()).hexdigest(),
+        "data": digest.hexdigest(),
+        "wrt": list(derivation.wrt),
+        "lr": lr,
+        "batch_size": size,
+        "optimizer": optimizer.lower(),
+        "optimizer_options": options,
+        "dtype": dtype,
+        "reduce": reduce,
+    }
+    loaded: dict[str, Any] = json.loads(json.dumps(whole))
+    return loaded

@@ -1,0 +1,86 @@
+"""`torch.optim` driven by symgrad's gradients; torch computes no derivative here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from symgrad.backends.program import scalar_type
+from symgrad.core.names import suggestion
+from symgrad.errors import DataError
+
+_UNSUITABLE = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})
+"""Those that evaluate the loss themselves, or are not for scalars."""
+
+
+def _classes() -> dict[str, type[torch.optim.Optimizer]]:
+    found = {}
+    for name, value in vars(torch.optim).items():
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and name not in _UNSUITABLE:
+            found[name.lower()] = value
+    return found
+
+
+class TorchOptimizer:
+    """One of torch's optimizers.
+
+    Args:
+        name: its class name, in any case.
+        parameters: values at the start.
+        lr: the learning rate.
+        options: its other keyword arguments.
+        dtype: `float32` or `float64`.
+
+    Raises:
+        DataError: if there is no such optimizer, or it refuses an option.
+    """
+
+    def __init__(self, name: str, parameters: Sequence[Any], lr: float, options: Mapping[str, Any], dtype: str) -> None:
+        classes = _classes()
+        if name.lower() not in classes:
+            hint = suggestion(name.lower(), classes) or f" There are {', '.join(sorted(classes))}."
+            raise DataError(f"there is no optimizer {name!r}.{hint}")
+        self.real = scalar_type(dtype)
+        self.tensors = [torch.tensor(float(p), dtype=getattr(torch, dtype), requires_grad=True) for p in parameters]
+        try:
+            self.optimizer = classes[name.lower()](self.tensors, lr=lr, **options)  # type: ignore[call-arg]
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the optimizer {name!r} refuses its options: {error}.") from None
+
+    def update(self, parameters: list[Any], gradient: Sequence[Any]) -> list[Any]:
+        """One step of the torch optimizer from these parameters."""
+        with torch.no_grad():
+            for tensor, value, derivative in zip(self.tensors, parameters, gradient, strict=True):
+                tensor.fill_(float(value))
+                tensor.grad = torch.tensor(float(derivative), dtype=tensor.dtype)
+        self.optimizer.step()
+        return [self.real(tensor.item()) for tensor in self.tensors]
+
+    def state(self) -> dict[str, Any]:
+        """The state dict, its tensors as numbers."""
+        held = self.optimizer.state_dict()["state"]
+        return {
+            str(index): {key: _plain(value) for key, value in entries.items()} for index, entries in held.items()
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state dict."""
+        whole = self.optimizer.state_dict()
+        whole["state"] = {
+            int(index): {key: _restored(value) for key, value in entries.items()} for index, entries in state.items()
+        }
+        self.optimizer.load_state_dict(whole)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return {"tensor": value.item(), "dtype": str(value.dtype).removeprefix("torch.")}
+    return value
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"]))
+    return value
