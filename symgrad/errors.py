@@ -44,7 +44,8 @@ class ReadError(SymgradError):
         if not self.source:
             return self.message
         text = self.source.splitlines()[self.line - 1] if self.position < len(self.source) else ""
-        head = f"at line {self.line}, column {self.column}: {self.message}"
+        what, _, way_out = self.message.partition(". ")
+        head = f"{what.rstrip('.')} at line {self.line}, column {self.column}." + (f" {way_out}" if way_out else "")
         if not text.strip():
             return head
         window, column = _window(text, self.column - 1)

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import suggestion
-from symgrad.core.results import Evaluation
+from symgrad.core.results import Evaluation, Verification
 from symgrad.errors import RenderError
+from symgrad.renderers.document import Document
 from symgrad.renderers.json import to_json
 from symgrad.renderers.latex import LatexRenderer
-from symgrad.renderers.narrate import DETAILS, NOTATIONS, Detail, Notation, narrate
+from symgrad.renderers.narrate import DETAILS, Detail, narrate
+from symgrad.renderers.quantities import NOTATIONS, Notation
 from symgrad.renderers.text import TextRenderer, UnicodeRenderer
+from symgrad.renderers.verdicts import narrate_verification, verification_to_json
 
-__all__ = ["FORMATS", "render"]
+__all__ = ["FORMATS", "render", "render_document"]
 
 _RENDERERS = {"text": TextRenderer, "unicode": UnicodeRenderer, "latex": LatexRenderer}
 
@@ -22,7 +25,7 @@ FORMATS = (*_RENDERERS, "json")
 
 
 def render(
-    subject: Derivation,
+    subject: Derivation | Verification,
     format: str = "text",
     *,
     evaluation: Evaluation | None = None,
@@ -30,10 +33,10 @@ def render(
     notation: Notation = "auto",
     names: Mapping[str, str] | None = None,
 ) -> str:
-    r"""Print a derivation.
+    r"""Print a derivation or a verification.
 
     Args:
-        subject: the derivation.
+        subject: what to print.
         format: `text` (every right-hand side reads back), `unicode`, `latex` or `json` (lossless).
         evaluation: its numbers at a point, from `compile(derivation)(point)`, to stand beside every line.
         detail: `answer`, `chain` or `steps`.
@@ -50,8 +53,18 @@ def render(
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
             raise RenderError(f"unknown {option} {value!r}.{hint}")
+    primal = subject.primal if isinstance(subject, Derivation) else subject.derivation.primal
     for name in names or {}:
-        subject.primal[name]
+        primal[name]
     if format == "json":
-        return to_json(subject, evaluation)
-    return _RENDERERS[format](names).render(narrate(subject, evaluation, detail, notation))
+        return to_json(subject, evaluation) if isinstance(subject, Derivation) else verification_to_json(subject)
+    if isinstance(subject, Derivation):
+        document = narrate(subject, evaluation, detail, notation)
+    else:
+        document = narrate_verification(subject)
+    return render_document(document, format, names)
+
+
+def render_document(document: Document, format: str, names: Mapping[str, str] | None = None) -> str:
+    """Print a document that is narrated already, in any format but JSON."""
+    return _RENDERERS[format](names).render(document)

@@ -126,7 +126,7 @@ class Heading:
 class Table:
     """Numbers in columns; the first column is a quantity."""
 
-    header: tuple[str, ...]
+    header: tuple[Quantity | str, ...]
     rows: tuple[tuple[Quantity | str, ...], ...]
 
 

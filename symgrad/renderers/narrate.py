@@ -18,9 +18,7 @@ from symgrad.calculus.forms import Forms, Path
 from symgrad.calculus.simplify import plus, times
 from symgrad.core.derivation import Derivation, Step, Term
 from symgrad.core.expression import ONE, Expr, name_of, occurrences, symbol
-from symgrad.core.names import fresh
 from symgrad.core.results import Evaluation
-from symgrad.errors import RenderError
 from symgrad.renderers.document import (
     Block,
     Chain,
@@ -39,12 +37,11 @@ from symgrad.renderers.document import (
     Row,
     Sum,
 )
+from symgrad.renderers.quantities import Notation, Quantities
 
 Detail = Literal["answer", "chain", "steps"]
-Notation = Literal["auto", "partial", "total"]
 
 DETAILS: tuple[Detail, ...] = ("answer", "chain", "steps")
-NOTATIONS: tuple[Notation, ...] = ("auto", "partial", "total")
 
 
 def narrate(
@@ -75,18 +72,12 @@ class _Narrator:
     notation: Notation
 
     @cached_property
-    def forms(self) -> Forms:
-        return Forms(self.derivation)
+    def quantities(self) -> Quantities:
+        return Quantities(self.derivation, self.notation)
 
-    @cached_property
-    def totals(self) -> bool:
-        """Whether totals are told apart with d."""
-        if self.notation == "partial" and self.forms.has_ambiguity:
-            raise RenderError(
-                "with notation 'partial' one name would have two meanings here, as it reaches the output both directly "
-                "and indirectly; use 'total' or 'auto'."
-            )
-        return self.notation == "total" or (self.notation == "auto" and self.forms.has_fork)
+    @property
+    def forms(self) -> Forms:
+        return self.quantities.forms
 
     def tell(self) -> Document:
         blocks: list[Block] = []
@@ -94,7 +85,7 @@ class _Narrator:
             used = self.derivation.primal.ancestors(self.derivation.output)
             bodies = [(n.name, n.body) for n in self.derivation.primal.nodes if n.name in used and n.body is not None]
             blocks.append(Given(tuple(bodies)))
-        if self.totals:
+        if self.quantities.totals:
             blocks.append(Legend(self.forms.has_ambiguity))
         reached = [name for name in self.derivation.wrt if self.forms.path_counts.get(name)]
         if self.detail == "answer":
@@ -171,27 +162,20 @@ class _Narrator:
         leaves = [name for name in self.derivation.wrt if self.derivation.primal[name].is_leaf]
         inner = [s for s in self.derivation.steps if s.node not in leaves]
         steps = [*inner, *(self.derivation.step(name) for name in leaves)]
-        return [s for s in steps if s.terms and (s.node in self.derivation.wrt or not self._is_direct(s.node))]
-
-    def _is_direct(self, node: str) -> bool:
-        """Whether only the output reads the node, so that its adjoint is a local partial."""
-        if node == self.derivation.output:
-            return False
-        terms = self.derivation.step(node).terms
-        return len(terms) == 1 and terms[0].child == self.derivation.output
+        return [s for s in steps if s.terms and (s.node in self.derivation.wrt or not self.quantities.is_direct(s.node))]
 
     def _terms_of(self, step: Step) -> list[Term]:
         """The local partials a step needs: its own, and those that link its direct children to the output."""
         terms = []
         for term in step.terms:
-            if self._is_direct(term.child):
+            if self.quantities.is_direct(term.child):
                 terms += self.derivation.step(term.child).terms
             terms.append(term)
         return terms
 
     def _step(self, step: Step, fresh_terms: list[Term]) -> list[Block]:
         adjoint, value = self._adjoint(step.node), self._adjoint_value(step.node)
-        if self._is_direct(step.node):
+        if self.quantities.is_direct(step.node):
             (term,) = step.terms
             row = Row((adjoint, term.partial), self._rule(term), self._cases(term), value)
             return [Equations((row, *self._closing(step, term.partial)))]
@@ -223,7 +207,7 @@ class _Narrator:
         return blocks
 
     def _upstream_quantity(self, child: str) -> Quantity:
-        if self._is_direct(child):
+        if self.quantities.is_direct(child):
             return self._partial(self.derivation.step(child).terms[0])
         return self._adjoint(child)
 
@@ -286,25 +270,10 @@ class _Narrator:
     # quantities and their values
 
     def _adjoint(self, node: str) -> Quantity:
-        return Quantity(self.derivation.output, node, self.totals, self.derivation.adjoints[node])
+        return self.quantities.adjoint(node)
 
     def _partial(self, term: Term) -> Quantity:
-        if self.totals:
-            return Quantity(term.child, term.parent, False, term.partial_name)
-        return Quantity(term.child, term.parent, False, self._identifiers[term])
-
-    @cached_property
-    def _identifiers(self) -> Mapping[Term, str]:
-        """Names of the local partials where no total competes for them: `dy_pred_dw`."""
-        taken = {node.name for node in self.derivation.primal.nodes} | {*self.derivation.adjoints.values()}
-        names = {}
-        for term in self.derivation.terms:
-            if term.child == self.derivation.output and not self.forms.has_ambiguity:
-                names[term] = self.derivation.adjoints[term.parent]
-            else:
-                names[term] = fresh(f"d{term.child}_d{term.parent}", taken)
-            taken.add(names[term])
-        return names
+        return self.quantities.partial(term)
 
     def _adjoint_value(self, node: str) -> float | None:
         return None if self.evaluation is None else self.evaluation.adjoints[node]

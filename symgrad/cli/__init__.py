@@ -1,0 +1,105 @@
+"""The command line: plain Click, one file a command, one error boundary.
+
+Commands import what they need inside their functions: `symgrad --help` loads neither SymPy nor NumPy, and `derive`
+never loads torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from typing import Any
+
+import click
+
+from symgrad import __version__
+from symgrad.cli.demo import demo
+from symgrad.cli.derive import derive
+from symgrad.cli.examples import examples
+from symgrad.cli.train import train
+from symgrad.cli.verify import verify
+from symgrad.errors import SymgradError
+
+INTERNAL = 4
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="symgrad")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour messages.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+@click.pass_context
+def cli(context: click.Context, color: str, debug: bool) -> None:
+    """Show the work of a gradient, and prove it.
+
+    A loss goes in as text; its derivation by the chain rule comes out, step by named step, compiled to a trainer and
+    checked against torch autograd.
+
+    \b
+    Example:
+      symgrad derive "y_pred = x*w; l = (y_pred - y)**2" --wrt w
+    """
+    context.color = _wants_color(color)
+
+
+for _command in (demo, derive, train, verify, examples):
+    cli.add_command(_command)
+
+
+def _wants_color(choice: str) -> bool | None:
+    """The choice, then NO_COLOR and FORCE_COLOR; None leaves it to the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 3 cannot decide, 4 internal."""
+    debug = "--debug" in sys.argv[1:]
+    sys.exit(run(sys.argv[1:], debug))
+
+
+def run(arguments: list[str], debug: bool = False) -> int:
+    """Run a command and return its exit code; every error ends here."""
+    warnings.showwarning = _show_warning
+    try:
+        code = cli.main(arguments, prog_name="symgrad", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SymgradError as error:
+        _say("error: ", "red", str(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted", "red", "")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep Python from complaining about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except RecursionError:
+        _say("error: ", "red", "this model nests too deeply for Python's stack; name its parts.")
+        return 3
+    except Exception as error:  # the one place where anything unforeseen ends
+        if debug:
+            traceback.print_exc()
+        _say("internal error: ", "red", f"{type(error).__name__}: {error} (symgrad --debug … shows the traceback)")
+        return INTERNAL
+
+
+def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    _say("warning: ", "yellow", str(message))
+
+
+def _say(head: str, color: str, text: str) -> None:
+    context = click.get_current_context(silent=True)
+    chosen = context.color if context else _wants_color("auto")
+    click.echo(click.style(head, fg=color, bold=True) + text, err=True, color=chosen)

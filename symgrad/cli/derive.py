@@ -1,0 +1,80 @@
+"""`symgrad derive`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from symgrad.cli.options import (
+    SourceCommand,
+    assignments,
+    at_option,
+    chosen_format,
+    format_options,
+    numbers,
+    read_source,
+    source_argument,
+    write,
+    wrt_of_source,
+    wrt_option,
+)
+
+
+@click.command(cls=SourceCommand)
+@source_argument
+@wrt_option
+@format_options
+@click.option(
+    "-d",
+    "--detail",
+    type=click.Choice(["answer", "chain", "steps", "elementary"]),
+    default="steps",
+    show_default=True,
+    help="How much to show; elementary splits every definition into single operations.",
+)
+@at_option
+@click.option("--notation", type=click.Choice(["auto", "partial", "total"]), default="auto", show_default=True, help="∂ or d.")
+@click.option("--name", "names", multiple=True, metavar="NAME=LATEX", help=r"Print a name as this, such as y_pred='\hat{y}'.")
+def derive(
+    source: str,
+    output: str | None,
+    wrt: tuple[str, ...],
+    format_: str,
+    out: Path | None,
+    detail: str,
+    at: tuple[str, ...],
+    notation: str,
+    names: tuple[str, ...],
+) -> None:
+    """Print the derivation of a gradient by the chain rule.
+
+    SOURCE is text, - for standard input, or a file: model.sg, or a model.json that derive -f json wrote.
+
+    \b
+    Example:
+      symgrad derive "y_pred = x*w; l = (y_pred - y)**2" --wrt w --at x=3,y=6,w=1
+    """
+    from symgrad.calculus import derive as differentiate
+    from symgrad.calculus.elementary import elementary
+    from symgrad.renderers import render
+
+    graph = read_source(source, output)
+    if detail == "elementary":
+        graph, detail = elementary(graph), "steps"
+    derivation = differentiate(graph, wrt_of_source(source, wrt))
+    evaluation = None
+    point = numbers(at, "--at")
+    if point:
+        from symgrad.backends import compile  # NumPy is loaded only for numbers
+
+        evaluation = compile(derivation)(point)
+    text = render(
+        derivation,
+        chosen_format(format_, out),
+        evaluation=evaluation,
+        detail=detail,  # type: ignore[arg-type]  # Click has checked the choice
+        notation=notation,  # type: ignore[arg-type]
+        names=assignments(names, "--name"),
+    )
+    write(text, out)

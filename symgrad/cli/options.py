@@ -1,0 +1,214 @@
+"""What several commands share: the source, values given by name, where the output goes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from symgrad.errors import DataError, ReadError, RenderError, SymgradError
+
+if TYPE_CHECKING:
+    from symgrad.core.graph import Graph
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("auto", "text", "unicode", "latex", "json")
+SUFFIXES = {".txt": "text", ".tex": "latex", ".json": "json"}
+
+
+class SourceCommand(click.Command):
+    """A command whose SOURCE may begin with a minus: `symgrad derive "-w*x"` means what it says."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._with_source_marked(args))
+
+    def _with_source_marked(self, args: list[str]) -> list[str]:
+        takes_value = {o: not p.is_flag for p in self.params if isinstance(p, click.Option) for o in (*p.opts, *p.secondary_opts)}
+        takes_value |= {"-h": False, "--help": False}
+        doubtful: int | None = None
+        position = 0
+        while position < len(args):
+            argument = args[position]
+            if argument == "--":
+                return args
+            if takes_value.get(argument):
+                position += 1
+            elif argument in takes_value or argument.partition("=")[0] in takes_value:
+                pass
+            elif argument == "-" or not argument.startswith("-"):
+                return args  # the source is there; whatever else begins with a minus is for Click to judge
+            elif doubtful is None and any(not (c.isalnum() or c in "-_") for c in argument) or argument[1:2].isdigit():
+                doubtful = position
+            elif doubtful is None and not argument.startswith("--") and argument[:2] not in takes_value:
+                doubtful = position
+            position += 1
+        if doubtful is None:
+            return args
+        return [*args[:doubtful], *args[doubtful + 1 :], "--", args[doubtful]]
+
+
+def source_argument(function: F) -> F:
+    """SOURCE, and which of its nodes is the output."""
+    function = click.option("--output", metavar="NAME", help="The node to differentiate; the last definition by default.")(function)
+    return click.argument("source", metavar="SOURCE")(function)
+
+
+def wrt_option(function: F) -> F:
+    """`--wrt`, repeatable, with comma lists."""
+    text = "Differentiate by this leaf; repeat it or list several with commas. Default: every leaf."
+    return click.option("-w", "--wrt", multiple=True, metavar="NAME", help=text)(function)
+
+
+def format_options(function: F) -> F:
+    """`--format` and `-o`."""
+    function = click.option(
+        "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here; the suffix chooses the format."
+    )(function)
+    text = "auto is unicode on a terminal that can show it, else text."
+    return click.option("-f", "--format", "format_", type=click.Choice(FORMATS), default="auto", help=text)(function)
+
+
+def at_option(function: F) -> F:
+    """`--at`."""
+    text = "Values at a point, such as x=3,w=1."
+    return click.option("--at", multiple=True, metavar="NAME=VALUE,…", help=text)(function)
+
+
+def dtype_option(function: F) -> F:
+    """`--dtype`."""
+    return click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)(function)
+
+
+def read_source(source: str, output: str | None) -> Graph:
+    """The graph of SOURCE: text, `-` for standard input, or a file.
+
+    Raises:
+        ReadError: if it cannot be read.
+    """
+    from symgrad.readers import read, read_file
+
+    if source == "-":
+        return read(click.get_text_stream("stdin").read(), output=output)
+    path, _, function = source.rpartition(":")
+    if path.endswith(".py") and function.isidentifier() or source.endswith(".py"):
+        raise _Unsupported(f"{source}: reading Python functions is not part of this version; write the loss as text.")
+    if Path(source).suffix in (".sg", ".json") and "=" not in source:
+        return read_file(source, output=output)
+    return read(source, output=output)
+
+
+def wrt_of_source(source: str, wrt: tuple[str, ...]) -> list[str] | None:
+    """The names given with `--wrt`; for a JSON source without any, those it was derived by."""
+    names = [name.strip() for part in wrt for name in part.split(",") if name.strip()]
+    if names:
+        return names
+    if Path(source).suffix == ".json" and "=" not in source:
+        from symgrad.readers.json import wrt_of
+
+        found = wrt_of(Path(source).read_text(encoding="utf-8-sig"))
+        return list(found) if found else None
+    return None
+
+
+class _Unsupported(ReadError):
+    exit_code = 3
+
+
+def assignments(given: Iterable[str], option: str) -> dict[str, str]:
+    """`("x=3,w=1", "y=2")` as names and texts.
+
+    Raises:
+        DataError: if a part is not an assignment, or a name occurs twice.
+    """
+    found: dict[str, str] = {}
+    for part in given:
+        for pair in part.split(","):
+            name, equals, value = (piece.strip() for piece in pair.partition("="))
+            if not pair.strip():
+                continue
+            if not equals or not name or not value:
+                raise DataError(f"{option} takes NAME=VALUE, separated by commas; {pair.strip()!r} is not that.")
+            if name in found:
+                raise DataError(f"{option} gives {name!r} twice.")
+            found[name] = value
+    return found
+
+
+def numbers(given: Iterable[str], option: str) -> dict[str, float]:
+    """As `assignments`, each value a number or a constant expression such as `pi/2`."""
+    return {name: number(value, f"{option} {name}") for name, value in assignments(given, option).items()}
+
+
+def number(text: str, place: str) -> float:
+    """A finite number from text.
+
+    Raises:
+        DataError: if it is none.
+    """
+    import math
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = _constant(text, place)
+    if not math.isfinite(value):
+        raise DataError(f"{place}: {text} is not a finite number.")
+    return value
+
+
+def _constant(text: str, place: str) -> float:
+    from symgrad.readers.expression import constant_value
+    from symgrad.readers.text import read_expression
+
+    try:
+        value = constant_value(read_expression(text))
+    except SymgradError:
+        value = None
+    if not isinstance(value, float):
+        raise DataError(f"{place}: {text!r} is not a number.")
+    return value
+
+
+def chosen_format(format_: str, out: Path | None) -> str:
+    """The format to print: what was asked for, else by the file's suffix, else what the terminal can show.
+
+    Raises:
+        RenderError: if the suffix says nothing.
+    """
+    if format_ == "auto" and out is not None:
+        if out.suffix not in SUFFIXES:
+            raise RenderError(f"cannot tell a format from {out.name!r}; use {', '.join(SUFFIXES)} or --format.")
+        return SUFFIXES[out.suffix]
+    if format_ == "auto":
+        return "unicode" if sys.stdout.isatty() and _can_show_unicode() else "text"
+    if format_ == "unicode" and out is None and not _can_show_unicode():
+        click.echo("note: this output cannot show ∂; using text".replace("∂", "Unicode"), err=True)
+        return "text"
+    return format_
+
+
+def _can_show_unicode() -> bool:
+    try:
+        "∂·−²√→ŷ≈".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def write(text: str, out: Path | None) -> None:
+    """Print, or write to a file.
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    if out is None:
+        click.echo(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}.") from None

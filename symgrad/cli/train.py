@@ -1,0 +1,241 @@
+"""`symgrad train`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symgrad.cli.options import (
+    SourceCommand,
+    assignments,
+    dtype_option,
+    number,
+    numbers,
+    read_source,
+    source_argument,
+    wrt_of_source,
+    wrt_option,
+)
+from symgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from symgrad.core.derivation import Derivation
+    from symgrad.core.results import Run, StepRecord
+
+LONG_RUN = 20_000
+"""Steps from which a progress bar is worth its line."""
+
+
+class BatchSize(click.ParamType):
+    """A whole number, or `full`."""
+
+    name = "N|full"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "full" or value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor 'full'.", param, ctx)
+
+
+@click.command(cls=SourceCommand)
+@source_argument
+@wrt_option
+@click.option("--data", multiple=True, required=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable).")
+@click.option("--init", multiple=True, metavar="NAME=VALUE,…", help="Where the trained leaves start, and constants.")
+@click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
+@click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
+@click.option("--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full.")
+@click.option("--reduce", type=click.Choice(["mean", "sum"]), default="mean", show_default=True, help="Over a batch.")
+@click.option("--optimizer", default="sgd", show_default=True, help="sgd, or one of torch.optim's: adam, rmsprop, …")
+@click.option("--optimizer-option", "options", multiple=True, metavar="NAME=VALUE", help="Such as momentum=0.9.")
+@dtype_option
+@click.option("--backend", default="auto", show_default=True, help="auto or numpy.")
+@click.option("--verify", is_flag=True, help="Check every step against torch as it goes; exit code 1 if one is wrong.")
+@click.option("--log", type=click.Choice(["steps", "epochs", "json"]), help="Print every step, every epoch, or JSON lines.")
+@click.option("--predict", multiple=True, metavar="NAME=VALUE", help="Print the model's value here, before and after.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Checkpoint file, replaced whole.")
+@click.option("--save-every", type=click.IntRange(1), default=1, show_default=True, help="Steps between checkpoints.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on from a checkpoint of the same run.")
+def train(
+    source: str,
+    output: str | None,
+    wrt: tuple[str, ...],
+    data: tuple[str, ...],
+    init: tuple[str, ...],
+    lr: str,
+    epochs: int,
+    batch_size: int | None,
+    reduce: str,
+    optimizer: str,
+    options: tuple[str, ...],
+    dtype: str,
+    backend: str,
+    verify: bool,
+    log: str | None,
+    predict: tuple[str, ...],
+    save: Path | None,
+    save_every: int,
+    resume: Path | None,
+) -> int:
+    """Gradient descent by the derived gradient.
+
+    Without --log the result is printed; with it, standard output is the log alone and the result goes to standard error.
+
+    \b
+    Example:
+      symgrad train "y_pred = x*w; l = (y_pred - y)**2" --wrt w --data x=1,2,3 --data y=2,4,6 --init w=1 --lr 0.01
+    """
+    from symgrad.calculus import derive
+    from symgrad.cli.columns import columns
+    from symgrad.training import train as descend
+
+    graph = read_source(source, output)
+    start, table = numbers(init, "--init"), columns(data)
+    names = wrt_of_source(source, wrt)
+    if names is None:
+        names = [leaf for leaf in graph.leaves if leaf in start and leaf not in table]
+        if not names:
+            raise DataError("nothing to train: name the trained leaves with --wrt and give them a start with --init.")
+    derivation = derive(graph, names)
+    known = {name: values for name, values in table.items() if name in graph.leaves or _written(name, data)}
+    say = predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype) if predict else None
+    if say is not None:
+        click.echo(say("before", start))
+    with _progress(epochs, known, batch_size) as progress:
+        run = descend(
+            derivation,
+            known,
+            start,
+            number(lr, "--lr"),
+            epochs,
+            batch_size,
+            optimizer,
+            backend,
+            dtype,
+            log_printer(log) if log else None,
+            verify,
+            reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
+            optimizer_options={name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()},
+            save_to=save,
+            save_every=save_every,
+            resume_from=resume,
+            progress=progress,
+        )
+    if say is not None:
+        click.echo(say("after", run.parameters))
+    _summary(run, to_stderr=log is not None or say is not None)
+    return _verified(run, to_stderr=log is not None) if verify else 0
+
+
+def log_printer(kind: str) -> Callable[[StepRecord | tuple[int, float]], None]:
+    """A function that prints each record of a run in the given form, `steps`, `epochs` or `json`."""
+    from symgrad.renderers.log import epoch_line, json_line, step_line
+
+    def show(record: StepRecord | tuple[int, float]) -> None:
+        if kind == "json":
+            click.echo(json_line(record))
+        elif isinstance(record, tuple):
+            click.echo(epoch_line(*record))
+        elif kind == "steps":
+            click.echo(step_line(record))
+
+    return show
+
+
+def predictor(
+    derivation: Derivation, inputs: Mapping[str, str], constants: Mapping[str, float], dtype: str
+) -> Callable[[str, Mapping[str, float]], str]:
+    """A function that evaluates the model at an input: its last node that does not depend on the target.
+
+    Args:
+        derivation: the loss; leaves that are neither given nor trained are targets.
+        inputs: the texts of the given values, by leaf.
+        constants: further leaves with a value.
+        dtype: the precision to work in.
+
+    Raises:
+        DataError: if an input is not a leaf, or nothing can be computed from the given ones.
+    """
+    from symgrad.backends.numpy import compile_graph, scalar_type
+    from symgrad.core.names import listing, suggestion
+    from symgrad.renderers.log import prediction_line
+
+    graph = derivation.primal
+    values = {name: number(text, f"--predict {name}") for name, text in inputs.items()}
+    for name in values:
+        if name not in graph.leaves:
+            hint = suggestion(name, graph.leaves) or f" The leaves are {listing(graph.leaves)}."
+            raise DataError(f"--predict names {name!r}, which is not a leaf.{hint}")
+    known = {**constants, **values}
+    targets = [leaf for leaf in graph.leaves if leaf not in known and leaf not in derivation.wrt]
+    beyond = graph.descendants(tuple(targets)) if targets else frozenset()
+    from_inputs = graph.descendants(tuple(values))
+    needed = graph.ancestors(derivation.output)
+    nodes = [n.name for n in graph.nodes if n.body is not None and n.name in from_inputs & needed and n.name not in beyond]
+    if not nodes:
+        raise DataError(f"--predict cannot be computed without {listing(targets)}; give their values too.")
+    leaves = [leaf for leaf in graph.leaves if leaf in graph.ancestors(nodes[-1])]
+    function, real = compile_graph(graph, (nodes[-1],), leaves, dtype).function, scalar_type(dtype)
+
+    def say(when: str, parameters: Mapping[str, float]) -> str:
+        point = {**known, **parameters, **values}
+        (value,) = function(*(real(point[leaf]) for leaf in leaves))
+        return prediction_line(when, tuple(inputs.values()), float(value))
+
+    return say
+
+
+def _written(name: str, data: tuple[str, ...]) -> bool:
+    """Whether a column was written out on the command line; a file may have columns that the model does not use."""
+    return any(part.partition("=")[0].strip() == name for part in data)
+
+
+def _constants(table: Mapping[str, list[float] | float]) -> dict[str, float]:
+    return {name: value for name, value in table.items() if isinstance(value, float)}
+
+
+def _option(text: str, name: str) -> bool | float:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return number(text, f"--optimizer-option {name}")
+
+
+@contextmanager
+def _progress(
+    epochs: int, table: Mapping[str, list[float] | float], batch_size: int | None
+) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error, for a long run on a terminal."""
+    samples = max((len(v) for v in table.values() if isinstance(v, list)), default=1)
+    steps = epochs * -(-samples // (batch_size or samples))
+    if steps < LONG_RUN or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=steps, label="training", file=sys.stderr) as bar:
+        yield lambda done, total: bar.update(done - bar.pos)
+        bar.update(steps - bar.pos)
+
+
+def _summary(run: Run, to_stderr: bool) -> None:
+    for name, value in run.parameters.items():
+        click.echo(f"{name} = {value}", err=to_stderr)
+    if run.epochs:
+        click.echo(f"loss {run.epochs[0]} -> {run.epochs[-1]} in {run.step_count} steps", err=to_stderr)
+
+
+def _verified(run: Run, to_stderr: bool) -> int:
+    from symgrad.renderers.verdicts import ulps
+
+    passed = sum(verification.passed for verification in run.verifications)
+    worst = max((verification.worst_ulps for verification in run.verifications), default=0.0)
+    who = f" ({run.verifications[0].versions}, {run.verifications[0].dtype})" if run.verifications else ""
+    total = len(run.verifications)
+    click.echo(f"{passed} of {total} steps agree with autograd{who}; the largest error is {ulps(worst)}", err=to_stderr)
+    return 0 if passed == total else 1

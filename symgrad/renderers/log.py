@@ -1,0 +1,30 @@
+"""The log of a training run, line by line, as the lecture's program prints it or as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from symgrad.core.results import StepRecord
+
+
+def step_line(record: StepRecord) -> str:
+    """`grad:  x y dl/dw`, after a tab; numbers with all the digits of their precision."""
+    return "\tgrad:  " + " ".join(str(value) for value in (*record.inputs.values(), *record.gradient.values()))
+
+
+def epoch_line(epoch: int, loss: float) -> str:
+    """`Epoch: 0 | Loss: 7.3`."""
+    return f"Epoch: {epoch} | Loss: {loss}"
+
+
+def json_line(record: StepRecord | tuple[int, float]) -> str:
+    """One JSON object a step, and one an epoch."""
+    if isinstance(record, tuple):
+        return json.dumps({"epoch": record[0], "epoch_loss": record[1]})
+    whole = {"epoch": record.epoch, "inputs": record.inputs, "loss": record.loss, "gradient": record.gradient}
+    return json.dumps(whole)
+
+
+def prediction_line(when: str, inputs: tuple[str, ...], value: float) -> str:
+    """`Prediction (before training) 4 4.0`."""
+    return f"Prediction ({when} training) {' '.join(inputs)} {value}"
