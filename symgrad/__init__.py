@@ -61,7 +61,24 @@ _HOMES = {
     "verify": "symgrad.checks",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [  # noqa: RUF022  the story's order
+    "read",
+    "read_file",
+    "derive",
+    "render",
+    "compile",
+    "verify",
+    "train",
+    "Derivation",
+    "Evaluation",
+    "Graph",
+    "Node",
+    "Program",
+    "Run",
+    "SymgradError",
+    "Verdict",
+    "Verification",
+]
 
 
 def __getattr__(name: str) -> object:

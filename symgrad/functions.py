@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
-from sympy.codegen.cfunctions import expm1 as Expm1
-from sympy.codegen.cfunctions import hypot as Hypot
-from sympy.codegen.cfunctions import log1p as Log1p
+from sympy.codegen import cfunctions
 
 from symgrad.core.expression import (
     HALF,
@@ -42,8 +40,8 @@ class Elementary(sympy.Function):  # type: ignore[misc]  # SymPy's classes are u
     """A function SymPy does not have; it never evaluates itself."""
 
     @classmethod
-    def eval(cls, *arguments: Expr) -> None:
-        return None
+    def eval(cls, *_: Expr) -> None:
+        """Stay as written."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """The derivative by SymPy's own protocol, so that `sympy.diff` knows these functions too."""
@@ -90,6 +88,7 @@ class Row:
         return len(self.derivatives)
 
     def __call__(self, *arguments: Expr) -> Expr:
+        """The function applied, not evaluated."""
         return self.symbol(*arguments, evaluate=False)
 
 
@@ -145,12 +144,12 @@ def _tie(left: Expr, right: Expr) -> Expr:
     return where(sympy.Gt(left, right, evaluate=False), ONE, even)
 
 
-def _mish_derivative(x: Expr, value: Expr) -> Expr:
+def _mish_derivative(x: Expr, _: Expr) -> Expr:
     t = _call(sympy.tanh, _call(softplus, x))
     return add(t, mul(x, _call(sigmoid, x), subtract(ONE, _square(t))))
 
 
-def _silu_derivative(x: Expr, value: Expr) -> Expr:
+def _silu_derivative(x: Expr, _: Expr) -> Expr:
     s = _call(sigmoid, x)
     return mul(s, add(ONE, mul(x, subtract(ONE, s))))
 
@@ -158,13 +157,18 @@ def _silu_derivative(x: Expr, value: Expr) -> Expr:
 _ROWS = (
     Row("exp", sympy.exp, (lambda x, f: f,), "numpy.exp", "exp"),
     Row("log", sympy.log, (lambda x, f: power(x, -1),), "numpy.log", "log"),
-    Row("log1p", Log1p, (lambda x, f: power(add(ONE, x), -1),), "numpy.log1p", "log1p"),
-    Row("expm1", Expm1, (lambda x, f: add(f, ONE),), "numpy.expm1", "expm1"),
+    Row("log1p", cfunctions.log1p, (lambda x, f: power(add(ONE, x), -1),), "numpy.log1p", "log1p"),
+    Row("expm1", cfunctions.expm1, (lambda x, f: add(f, ONE),), "numpy.expm1", "expm1"),
     Row("abs", sympy.Abs, (lambda x, f: _call(sympy.sign, x),), "numpy.abs", "abs", kink="0 at 0", rounding=0),
     Row("sin", sympy.sin, (lambda x, f: _call(sympy.cos, x),), "numpy.sin", "sin"),
     Row("cos", sympy.cos, (lambda x, f: negative(_call(sympy.sin, x)),), "numpy.cos", "cos"),
     Row("tan", sympy.tan, (lambda x, f: add(ONE, _square(f)),), "numpy.tan", "tan"),
-    Row("sec", sympy.sec, (lambda x, f: mul(f, _call(sympy.tan, x)),), definition=lambda x: power(_call(sympy.cos, x), -1)),
+    Row(
+        "sec",
+        sympy.sec,
+        (lambda x, f: mul(f, _call(sympy.tan, x)),),
+        definition=lambda x: power(_call(sympy.cos, x), -1),
+    ),
     Row(
         "csc",
         sympy.csc,
@@ -191,7 +195,11 @@ _ROWS = (
     Row("tanh", sympy.tanh, (lambda x, f: subtract(ONE, _square(f)),), "numpy.tanh", "tanh"),
     Row("asinh", sympy.asinh, (lambda x, f: power(square_root(add(_square(x), ONE)), -1),), "numpy.arcsinh", "asinh"),
     Row(
-        "acosh", sympy.acosh, (lambda x, f: power(square_root(subtract(_square(x), ONE)), -1),), "numpy.arccosh", "acosh"
+        "acosh",
+        sympy.acosh,
+        (lambda x, f: power(square_root(subtract(_square(x), ONE)), -1),),
+        "numpy.arccosh",
+        "acosh",
     ),
     Row("atanh", sympy.atanh, (lambda x, f: power(subtract(ONE, _square(x)), -1),), "numpy.arctanh", "atanh"),
     Row(
@@ -204,10 +212,14 @@ _ROWS = (
         "numpy.arctan2",
         "atan2",
     ),
-    Row("hypot", Hypot, (lambda x, y, f: divide(x, f), lambda x, y, f: divide(y, f)), "numpy.hypot", "hypot"),
+    Row(
+        "hypot", cfunctions.hypot, (lambda x, y, f: divide(x, f), lambda x, y, f: divide(y, f)), "numpy.hypot", "hypot"
+    ),
     Row("erf", sympy.erf, (lambda x, f: _gauss(x),), "scipy.special.erf", "erf"),
     Row("erfc", sympy.erfc, (lambda x, f: negative(_gauss(x)),), "scipy.special.erfc", "erfc", rounding=16),
-    Row("lgamma", lgamma, (lambda x, f: _call(digamma, x),), "scipy.special.gammaln", "lgamma", rounding=16, absolute=16),
+    Row(
+        "lgamma", lgamma, (lambda x, f: _call(digamma, x),), "scipy.special.gammaln", "lgamma", rounding=16, absolute=16
+    ),
     Row(
         "digamma",
         digamma,
@@ -257,7 +269,7 @@ _ROWS = (
         elu,
         (lambda x, f: where(_positive(x), ONE, _exp(x)),),
         torch="nn.functional.elu",
-        definition=lambda x: where(_positive(x), x, _call(Expm1, x)),
+        definition=lambda x: where(_positive(x), x, _call(cfunctions.expm1, x)),
     ),
     Row(
         "selu",
@@ -265,7 +277,7 @@ _ROWS = (
         (lambda x, f: where(_positive(x), SELU_SCALE, mul(SELU_SCALE, SELU_ALPHA, _exp(x))),),
         torch="nn.functional.selu",
         definition=lambda x: where(
-            _positive(x), mul(SELU_SCALE, x), mul(SELU_SCALE, SELU_ALPHA, _call(Expm1, x))
+            _positive(x), mul(SELU_SCALE, x), mul(SELU_SCALE, SELU_ALPHA, _call(cfunctions.expm1, x))
         ),
         kink="the left derivative at 0",
     ),
@@ -319,7 +331,27 @@ BY_NAME: Mapping[str, Row] = {name: row for row in _ROWS for name in (row.name, 
 _BY_CLASS: Mapping[type, Row] = {row.symbol: row for row in _ROWS}
 
 REDUCTIONS = frozenset(
-    "sum mean var std prod dot norm softmax log_softmax logsumexp matmul outer trace diag transpose det logdet inv solve".split()
+    [
+        "sum",
+        "mean",
+        "var",
+        "std",
+        "prod",
+        "dot",
+        "norm",
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "matmul",
+        "outer",
+        "trace",
+        "diag",
+        "transpose",
+        "det",
+        "logdet",
+        "inv",
+        "solve",
+    ]
 )
 """Names of functions on tensors; the text grammar knows them, and scalars have no use for them."""
 

@@ -165,7 +165,8 @@ class _Lowering:
             if target in uses:
                 for read in _reads(operation):
                     uses[read] = uses.get(read, 0) + 1
-        constants, statements = [], []
+        constants: list[Statement] = []
+        statements: list[Statement] = []
         inlined: dict[sympy.Basic, Expr] = {}
         sizes: dict[sympy.Basic, int] = {}
         for target, operation in self.operations.items():

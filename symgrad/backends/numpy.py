@@ -16,7 +16,7 @@ import sympy
 from sympy.printing.pycode import AbstractPythonCodePrinter
 
 from symgrad.backends.lower import Lowered, Statement, Total, lower
-from symgrad.core.expression import Expr, is_negative, without_sign
+from symgrad.core.expression import HALF, Expr, is_negative, without_sign
 from symgrad.core.graph import Graph
 from symgrad.functions import Row, row_of
 
@@ -59,7 +59,13 @@ def compile_graph(
 
 
 def compile_descent(
-    graph: Graph, outputs: Sequence[str], parameters: Sequence[str], others: Sequence[str], dtype: str, *, arrays: bool = False
+    graph: Graph,
+    outputs: Sequence[str],
+    parameters: Sequence[str],
+    others: Sequence[str],
+    dtype: str,
+    *,
+    arrays: bool = False,
 ) -> Callable[[list[Any], Sequence[tuple[Any, ...]], float], tuple[list[Any], Any, int]]:
     """Compile the loop of plain gradient descent over rows of data.
 
@@ -188,7 +194,7 @@ class NumpyPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
                 return PRODUCT
             case sympy.Pow() if expression.exp == -1:
                 return PRODUCT
-            case sympy.Pow() if expression.exp == sympy.S.Half:
+            case sympy.Pow() if expression.exp == HALF:
                 return ATOM
             case sympy.Pow():
                 return POWER
@@ -208,7 +214,7 @@ class NumpyPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
     def _print_Float(self, expression: sympy.Float) -> str:
         return repr(float(expression))
 
-    def _print_Pi(self, expression: Expr) -> str:
+    def _print_Pi(self, _: Expr) -> str:
         return "numpy.pi"
 
     def _print_Add(self, expression: sympy.Add) -> str:
@@ -233,7 +239,7 @@ class NumpyPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         return text
 
     def _print_Pow(self, expression: sympy.Pow) -> str:
-        if expression.exp == sympy.S.Half:
+        if expression.exp == HALF:
             return f"numpy.sqrt({self.top(expression.base)})"
         if expression.exp == -1:
             return f"1/{self.at_least(expression.base, POWER)}"

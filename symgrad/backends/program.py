@@ -61,7 +61,9 @@ class Program:
         return Evaluation(
             value=by_name[derivation.output],
             gradient={name: adjoints[name] for name in derivation.wrt},
-            nodes={node.name: by_name[node.name] for node in derivation.gradient.nodes if node.name in derivation.primal},
+            nodes={
+                node.name: by_name[node.name] for node in derivation.gradient.nodes if node.name in derivation.primal
+            },
             adjoints=adjoints,
             partials={(term.child, term.parent): by_name[term.partial_name] for term in derivation.terms},
             contributions={(term.child, term.parent): by_name[term.contribution] for term in derivation.terms},
@@ -88,7 +90,9 @@ class Program:
                 try:
                     values[leaf] = real(float(at[leaf]))
                 except (TypeError, ValueError, OverflowError):
-                    raise DataError(f"the point gives {leaf!r} the value {at[leaf]!r}, which is not a number.") from None
+                    raise DataError(
+                        f"the point gives {leaf!r} the value {at[leaf]!r}, which is not a number."
+                    ) from None
                 if math.isfinite(at[leaf]) and not numpy.isfinite(values[leaf]):
                     raise DataError(f"the value {at[leaf]!r} of {leaf!r} does not fit into {self.dtype}.")
         return values
@@ -122,7 +126,9 @@ def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64
         BackendError: if there is no such backend or dtype.
     """
     if backend not in BACKENDS:
-        raise BackendError(f"there is no backend {backend!r}; there is {listing(BACKENDS)}.{suggestion(backend, BACKENDS)}")
+        raise BackendError(
+            f"there is no backend {backend!r}; there is {listing(BACKENDS)}.{suggestion(backend, BACKENDS)}"
+        )
     if dtype not in DTYPES:
         raise BackendError(f"there is no dtype {dtype!r}; there is {listing(DTYPES)}.{suggestion(dtype, DTYPES)}")
     program = Program(derivation, "numpy", dtype)

@@ -71,8 +71,7 @@ class Forms:
             if node == self.derivation.output:
                 found.append(tuple(reversed(terms)))
                 continue
-            for term in reversed(self.derivation.step(node).terms):
-                stack.append((term.child, (*terms, term)))
+            stack += [(term.child, (*terms, term)) for term in reversed(self.derivation.step(node).terms)]
         return tuple(Path(terms, times(*(t.partial for t in terms))) for terms in found if terms)
 
     @cached_property

@@ -73,9 +73,7 @@ def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Part
     return {name: Partial(plus(*(times(*r.factors) for r in found)), _rule(found)) for name, found in routes.items()}
 
 
-def _descend(
-    part: Expr, value: Expr, route: _Route, wanted: Collection[str]
-) -> list[tuple[Expr, Expr, _Route]]:
+def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) -> list[tuple[Expr, Expr, _Route]]:
     """The arguments of `part` that matter, each with the route extended by its derivative."""
     arguments = part.args
     match part:

@@ -8,6 +8,7 @@ a fraction. Nothing here ever multiplies out, and nothing is tried on an express
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -100,7 +101,7 @@ def shorten(expression: Expr) -> Expr:
     return shorter if size(shorter) < 0.7 * size(expression) else expression
 
 
-def _flat(parts: tuple[Expr, ...], kind: type) -> list[Expr]:
+def _flat(parts: tuple[Expr, ...], kind: Any) -> list[Expr]:
     flat: list[Expr] = []
     for part in parts:
         flat.extend(_flat(part.args, kind) if isinstance(part, kind) else [part])
@@ -162,7 +163,9 @@ def _counted(count: Fraction, rest: Expr) -> Expr:
         return sympy.Rational(count.numerator, count.denominator)
     if count == 1:
         return rest
-    return mul(sympy.Rational(count.numerator, count.denominator), *(rest.args if isinstance(rest, sympy.Mul) else (rest,)))
+    return mul(
+        sympy.Rational(count.numerator, count.denominator), *(rest.args if isinstance(rest, sympy.Mul) else (rest,))
+    )
 
 
 def _has_denominator(expression: Expr) -> bool:
@@ -201,7 +204,9 @@ def _in_order(expression: Expr, order: dict[Expr, int], back: dict[Expr, Expr]) 
 
     arguments = expression.args
     if isinstance(expression, (sympy.Add, sympy.Mul)):
-        arguments = sorted(arguments, key=lambda part: (not part.is_Number and isinstance(expression, sympy.Mul), first(part)))
+        arguments = sorted(
+            arguments, key=lambda part: (not part.is_Number and isinstance(expression, sympy.Mul), first(part))
+        )
     rebuilt = [_in_order(argument, order, back) for argument in arguments]
     if isinstance(expression, sympy.Add):
         rebuilt.sort(key=is_negative)

@@ -55,7 +55,7 @@ def evaluate_with_torch(derivation: Derivation, at: Mapping[str, float], dtype: 
         if node.name in live and values[node.name].requires_grad:
             values[node.name].retain_grad()
     if values[derivation.output].requires_grad:
-        values[derivation.output].backward()
+        values[derivation.output].backward()  # type: ignore[no-untyped-call]
     adjoints = {name: _gradient(values[name]) if name in values else 0.0 for name in live}
     return Evaluation(
         value=float(values[derivation.output].detach()),
@@ -156,7 +156,7 @@ def in_torch(expression: Expr, values: Mapping[str, torch.Tensor], real: torch.d
         if not row.torch:
             assert row.definition is not None
             return visit(row.definition(*part.args))
-        function = functools.reduce(getattr, row.torch.split("."), torch)
+        function: Any = functools.reduce(getattr, row.torch.split("."), torch)
         if row.name == "polygamma":
             return torch.polygamma(int(part.args[0]), tensor(part.args[1]))
         return function(*(tensor(argument) for argument in part.args), **row.options)

@@ -190,10 +190,30 @@ def _plain(name: str) -> Callable[[arb], arb]:
 _NATIVE: Mapping[str, Callable[..., arb]] = {
     **{
         name: _plain(name)
-        for name in (
-            "exp log log1p expm1 sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh "
-            "erf erfc digamma"
-        ).split()
+        for name in [
+            "exp",
+            "log",
+            "log1p",
+            "expm1",
+            "sin",
+            "cos",
+            "tan",
+            "sec",
+            "csc",
+            "cot",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "erf",
+            "erfc",
+            "digamma",
+        ]
     },
     "abs": abs,
     "sign": _plain("sgn"),
@@ -226,7 +246,9 @@ def certified(graph: Graph, at: Mapping[str, float]) -> dict[str, arb]:
     while True:
         with precision(bits):
             values = enclose(graph, at, Balls.exact())
-        tight = all(not ball.is_finite() or ball.is_zero() or ball.rel_accuracy_bits() >= 60 for ball in values.values())
+        tight = all(
+            not ball.is_finite() or ball.is_zero() or ball.rel_accuracy_bits() >= 60 for ball in values.values()
+        )
         if tight or bits >= MAX_PRECISION:
             return values
         bits *= 2

@@ -42,7 +42,18 @@ def _verdicts(
     output = derivation.output
     seed = program.adjoints.get(output)
     if seed is not None:
-        exactly = Verdict("seed", output, output, "seed", seed, 1.0, distance_in_ulps(seed, 1.0, dtype), 0.0, seed == 1.0, judged=judged)
+        exactly = Verdict(
+            "seed",
+            output,
+            output,
+            "seed",
+            seed,
+            1.0,
+            distance_in_ulps(seed, 1.0, dtype),
+            0.0,
+            seed == 1.0,
+            judged=judged,
+        )
         yield exactly
     values = {name: arb(value) for name, value in program.nodes.items()}
 

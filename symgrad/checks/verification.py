@@ -50,7 +50,9 @@ def verify(
         BackendError: if there is no such dtype.
     """
     compiled = compile(derivation, dtype=dtype)
-    given: Sequence[Point] = random_points(derivation, random, seed) if at is None else [at] if isinstance(at, Mapping) else at
+    given: Sequence[Point] = (
+        random_points(derivation, random, seed) if at is None else [at] if isinstance(at, Mapping) else at
+    )
     points = tuple({name: float(value) for name, value in compiled.point(point).items()} for point in given)
     return verify_at(derivation, points, dtype, program or compiled)
 
@@ -99,7 +101,7 @@ def _at_point(
 def _compared(
     kind: Kind, of: str, by: str, value: float, reference: float, room: arb, dtype: str, note: str
 ) -> Verdict:
-    """symgrad's number beside torch's; both must lie where a conforming program's can."""
+    """Symgrad's number beside torch's; both must lie where a conforming program's can."""
     ulps = distance_in_ulps(value, reference, dtype)
     tolerance = 2 * float(room.rad()) if room.is_finite() else math.inf
     if math.isnan(value) or math.isnan(reference):
@@ -168,7 +170,18 @@ def verify_batch(
             passed = _inside(actual, ball)
             note = "" if passed else f"the batch's gradient is not the {reduce} of its samples'"
             verdicts.append(
-                Verdict("gradient", derivation.output, name, "step", actual, reference, ulps, float(ball.rad()), passed, note)
+                Verdict(
+                    "gradient",
+                    derivation.output,
+                    name,
+                    "step",
+                    actual,
+                    reference,
+                    ulps,
+                    float(ball.rad()),
+                    passed,
+                    note,
+                )
             )
     last = (*verification.verdicts[-1], *verdicts)
     return replace(verification, verdicts=(*verification.verdicts[:-1], last))

@@ -31,7 +31,7 @@ INTERRUPTED = 130
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour messages.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.pass_context
-def cli(context: click.Context, color: str, debug: bool) -> None:
+def cli(context: click.Context, color: str, debug: bool) -> None:  # noqa: ARG001  main looks for --debug itself
     """Show the work of a gradient, and prove it.
 
     A loss goes in as text; its derivation by the chain rule comes out, step by named step, compiled to a trainer and
@@ -88,14 +88,14 @@ def run(arguments: list[str], debug: bool = False) -> int:
     except RecursionError:
         _say("error: ", "red", "this model nests too deeply for Python's stack; name its parts.")
         return 3
-    except Exception as error:  # the one place where anything unforeseen ends
+    except Exception as error:  # noqa: BLE001  the one place where anything unforeseen ends
         if debug:
             traceback.print_exc()
         _say("internal error: ", "red", f"{type(error).__name__}: {error} (symgrad --debug … shows the traceback)")
         return INTERNAL
 
 
-def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
     _say("warning: ", "yellow", str(message))
 
 

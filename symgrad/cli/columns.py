@@ -24,7 +24,9 @@ def columns(given: Iterable[str]) -> dict[str, list[float] | float]:
             if not cells:
                 raise DataError(f"--data {name} has no values; write {name}=1,2,3.")
             parsed = [number(cell.strip(), f"--data {name}") for cell in cells]
-            new: Mapping[str, list[float] | float] = {name: parsed if len(parsed) > 1 or values.endswith(",") else parsed[0]}
+            new: Mapping[str, list[float] | float] = {
+                name: parsed if len(parsed) > 1 or values.endswith(",") else parsed[0]
+            }
         else:
             new = read_csv(part)
         for column in new:

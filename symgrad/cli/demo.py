@@ -37,10 +37,10 @@ def demo(format_: str) -> int:
     click.echo()
     predict = predictor(derivation, {"x": "4"}, {}, "float32")
     click.echo(predict("before", START))
-    run = train(
-        derivation, DATA, START, lr=0.01, epochs=10, dtype="float32", log=log_printer("steps"), verify=True
-    )
+    run = train(derivation, DATA, START, lr=0.01, epochs=10, dtype="float32", log=log_printer("steps"), verify=True)
     click.echo(predict("after", run.parameters))
     click.echo()
-    click.echo(render_document((Remark(("Each step against torch autograd",)), *narrate_steps(run.verifications)), chosen))
+    click.echo(
+        render_document((Remark(("Each step against torch autograd",)), *narrate_steps(run.verifications)), chosen)
+    )
     return 0 if all(verification.passed for verification in run.verifications) else 1

@@ -34,8 +34,12 @@ from symgrad.cli.options import (
     help="How much to show; elementary splits every definition into single operations.",
 )
 @at_option
-@click.option("--notation", type=click.Choice(["auto", "partial", "total"]), default="auto", show_default=True, help="∂ or d.")
-@click.option("--name", "names", multiple=True, metavar="NAME=LATEX", help=r"Print a name as this, such as y_pred='\hat{y}'.")
+@click.option(
+    "--notation", type=click.Choice(["auto", "partial", "total"]), default="auto", show_default=True, help="∂ or d."
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME=LATEX", help=r"Print a name as this, such as y_pred='\hat{y}'."
+)
 def derive(
     source: str,
     output: str | None,

@@ -24,5 +24,7 @@ def examples(name: str | None) -> None:
             click.echo(f"{known:10}{summary(known)}")
         return
     if name not in ORDER:
-        raise DataError(f"there is no example {name!r}.{suggestion(name, ORDER) or ' There are ' + ', '.join(ORDER) + '.'}")
+        raise DataError(
+            f"there is no example {name!r}.{suggestion(name, ORDER) or ' There are ' + ', '.join(ORDER) + '.'}"
+        )
     click.echo(source(name), nl=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,36 +25,45 @@ class SourceCommand(click.Command):
     """A command whose SOURCE may begin with a minus: `symgrad derive "-w*x"` means what it says."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's own, after the source has been marked."""
         return super().parse_args(ctx, self._with_source_marked(args))
 
     def _with_source_marked(self, args: list[str]) -> list[str]:
-        takes_value = {o: not p.is_flag for p in self.params if isinstance(p, click.Option) for o in (*p.opts, *p.secondary_opts)}
+        """`args` with `--` before the first argument that can only be an expression, if no other source is there."""
+        options = [p for p in self.params if isinstance(p, click.Option)]
+        takes_value = {o: not p.is_flag for p in options for o in (*p.opts, *p.secondary_opts)}
         takes_value |= {"-h": False, "--help": False}
-        doubtful: int | None = None
+        expression: int | None = None
         position = 0
         while position < len(args):
             argument = args[position]
-            if argument == "--":
-                return args
+            if argument == "--" or argument == "-" or not argument.startswith("-"):
+                return args  # the source is there; whatever else begins with a minus is for Click to judge
             if takes_value.get(argument):
                 position += 1
-            elif argument in takes_value or argument.partition("=")[0] in takes_value:
-                pass
-            elif argument == "-" or not argument.startswith("-"):
-                return args  # the source is there; whatever else begins with a minus is for Click to judge
-            elif doubtful is None and any(not (c.isalnum() or c in "-_") for c in argument) or argument[1:2].isdigit():
-                doubtful = position
-            elif doubtful is None and not argument.startswith("--") and argument[:2] not in takes_value:
-                doubtful = position
+            elif expression is None and _is_expression(argument, takes_value):
+                expression = position
             position += 1
-        if doubtful is None:
+        if expression is None:
             return args
-        return [*args[:doubtful], *args[doubtful + 1 :], "--", args[doubtful]]
+        return [*args[:expression], *args[expression + 1 :], "--", args[expression]]
+
+
+def _is_expression(argument: str, known: Collection[str]) -> bool:
+    """Whether an argument that begins with a minus is mathematics and not an option."""
+    name = argument.partition("=")[0]
+    if name in known:
+        return False
+    if re.fullmatch(r"--[a-z][a-z-]+", name):
+        return False  # a misspelled option, which Click will name
+    return re.fullmatch(r"-[a-z][\w,.]*", argument) is None or argument[:2] not in known
 
 
 def source_argument(function: F) -> F:
     """SOURCE, and which of its nodes is the output."""
-    function = click.option("--output", metavar="NAME", help="The node to differentiate; the last definition by default.")(function)
+    function = click.option(
+        "--output", metavar="NAME", help="The node to differentiate; the last definition by default."
+    )(function)
     return click.argument("source", metavar="SOURCE")(function)
 
 
@@ -66,7 +76,10 @@ def wrt_option(function: F) -> F:
 def format_options(function: F) -> F:
     """`--format` and `-o`."""
     function = click.option(
-        "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here; the suffix chooses the format."
+        "-o",
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write here; the suffix chooses the format.",
     )(function)
     text = "auto is unicode on a terminal that can show it, else text."
     return click.option("-f", "--format", "format_", type=click.Choice(FORMATS), default="auto", help=text)(function)
@@ -80,7 +93,9 @@ def at_option(function: F) -> F:
 
 def dtype_option(function: F) -> F:
     """`--dtype`."""
-    return click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)(function)
+    return click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)(
+        function
+    )
 
 
 def read_source(source: str, output: str | None) -> Graph:
@@ -94,8 +109,10 @@ def read_source(source: str, output: str | None) -> Graph:
     if source == "-":
         return read(click.get_text_stream("stdin").read(), output=output)
     path, _, function = source.rpartition(":")
-    if path.endswith(".py") and function.isidentifier() or source.endswith(".py"):
-        raise _Unsupported(f"{source}: reading Python functions is not part of this version; write the loss as text.")
+    if (path.endswith(".py") and function.isidentifier()) or source.endswith(".py"):
+        raise _UnsupportedError(
+            f"{source}: reading Python functions is not part of this version; write the loss as text."
+        )
     if Path(source).suffix in (".sg", ".json") and "=" not in source:
         return read_file(source, output=output)
     return read(source, output=output)
@@ -114,7 +131,7 @@ def wrt_of_source(source: str, wrt: tuple[str, ...]) -> list[str] | None:
     return None
 
 
-class _Unsupported(ReadError):
+class _UnsupportedError(ReadError):
     exit_code = 3
 
 

@@ -31,12 +31,13 @@ LONG_RUN = 20_000
 """Steps from which a progress bar is worth its line."""
 
 
-class BatchSize(click.ParamType):
+class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
     """A whole number, or `full`."""
 
     name = "N|full"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """The size, None for all samples."""
         if value == "full" or value is None:
             return None
         try:
@@ -48,7 +49,9 @@ class BatchSize(click.ParamType):
 @click.command(cls=SourceCommand)
 @source_argument
 @wrt_option
-@click.option("--data", multiple=True, required=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable).")
+@click.option(
+    "--data", multiple=True, required=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable)."
+)
 @click.option("--init", multiple=True, metavar="NAME=VALUE,…", help="Where the trained leaves start, and constants.")
 @click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
 @click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
@@ -59,7 +62,9 @@ class BatchSize(click.ParamType):
 @dtype_option
 @click.option("--backend", default="auto", show_default=True, help="auto or numpy.")
 @click.option("--verify", is_flag=True, help="Check every step against torch as it goes; exit code 1 if one is wrong.")
-@click.option("--log", type=click.Choice(["steps", "epochs", "json"]), help="Print every step, every epoch, or JSON lines.")
+@click.option(
+    "--log", type=click.Choice(["steps", "epochs", "json"]), help="Print every step, every epoch, or JSON lines."
+)
 @click.option("--predict", multiple=True, metavar="NAME=VALUE", help="Print the model's value here, before and after.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Checkpoint file, replaced whole.")
 @click.option("--save-every", type=click.IntRange(1), default=1, show_default=True, help="Steps between checkpoints.")
@@ -87,7 +92,8 @@ def train(
 ) -> int:
     """Gradient descent by the derived gradient.
 
-    Without --log the result is printed; with it, standard output is the log alone and the result goes to standard error.
+    Without --log the result is printed; with it, standard output is the log alone, and the result goes to standard
+    error.
 
     \b
     Example:
@@ -106,7 +112,11 @@ def train(
             raise DataError("nothing to train: name the trained leaves with --wrt and give them a start with --init.")
     derivation = derive(graph, names)
     known = {name: values for name, values in table.items() if name in graph.leaves or _written(name, data)}
-    say = predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype) if predict else None
+    say = (
+        predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype)
+        if predict
+        else None
+    )
     if say is not None:
         click.echo(say("before", start))
     with _progress(epochs, known, batch_size) as progress:
@@ -123,7 +133,9 @@ def train(
             log_printer(log) if log else None,
             verify,
             reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
-            optimizer_options={name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()},
+            optimizer_options={
+                name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()
+            },
             save_to=save,
             save_every=save_every,
             resume_from=resume,
@@ -179,7 +191,9 @@ def predictor(
     beyond = graph.descendants(tuple(targets)) if targets else frozenset()
     from_inputs = graph.descendants(tuple(values))
     needed = graph.ancestors(derivation.output)
-    nodes = [n.name for n in graph.nodes if n.body is not None and n.name in from_inputs & needed and n.name not in beyond]
+    nodes = [
+        n.name for n in graph.nodes if n.body is not None and n.name in from_inputs & needed and n.name not in beyond
+    ]
     if not nodes:
         raise DataError(f"--predict cannot be computed without {listing(targets)}; give their values too.")
     leaves = [leaf for leaf in graph.leaves if leaf in graph.ancestors(nodes[-1])]
@@ -219,7 +233,7 @@ def _progress(
         yield None
         return
     with click.progressbar(length=steps, label="training", file=sys.stderr) as bar:
-        yield lambda done, total: bar.update(done - bar.pos)
+        yield lambda done, _: bar.update(done - bar.pos)
         bar.update(steps - bar.pos)
 
 

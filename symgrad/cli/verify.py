@@ -26,7 +26,9 @@ from symgrad.cli.options import (
 @source_argument
 @wrt_option
 @at_option
-@click.option("--data", multiple=True, metavar="DATA", help="Points from columns: FILE.csv, or NAME=1,2,3 (repeatable).")
+@click.option(
+    "--data", multiple=True, metavar="DATA", help="Points from columns: FILE.csv, or NAME=1,2,3 (repeatable)."
+)
 @click.option("--random", "count", type=click.IntRange(1, 10_000), help="This many random points. Default: 5.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random points.")
 @dtype_option

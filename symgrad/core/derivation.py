@@ -91,7 +91,7 @@ class Derivation:
         """Name of the adjoint's node for each live node."""
         return {step.node: step.adjoint for step in self.steps}
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Plain text and LaTeX for Jupyter."""
         from symgrad.renderers import render  # the one look upwards: Jupyter asks the data, not the renderer
 

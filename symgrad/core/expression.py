@@ -9,25 +9,26 @@ takes it apart only through `rebuild` and `substitute`. `a - b` is `Add(a, Mul(-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
+from typing import TypeAlias
 
 import sympy
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-Expr = sympy.Expr
+Expr: TypeAlias = sympy.Expr
 
 ZERO: Expr = sympy.Integer(0)
 ONE: Expr = sympy.Integer(1)
 HALF: Expr = sympy.Rational(1, 2)
 
 
-@lru_cache(maxsize=None)
+@cache
 def symbol(name: str) -> sympy.Symbol:
     """The symbol of a node: one factory, since `Symbol("x") != Symbol("x", real=True)`."""
     return sympy.Symbol(name, real=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def index_symbol(name: str) -> sympy.Symbol:
     """The symbol of an index, which is not a parent of anything."""
     return sympy.Symbol(name, integer=True)
@@ -103,7 +104,11 @@ def is_negative(expression: Expr) -> bool:
     """Whether the expression is written with a leading minus."""
     if isinstance(expression, sympy.Number):
         return bool(expression < 0)
-    return isinstance(expression, sympy.Mul) and isinstance(expression.args[0], sympy.Number) and bool(expression.args[0] < 0)
+    return (
+        isinstance(expression, sympy.Mul)
+        and isinstance(expression.args[0], sympy.Number)
+        and bool(expression.args[0] < 0)
+    )
 
 
 def without_sign(expression: Expr) -> Expr:

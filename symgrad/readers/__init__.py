@@ -13,7 +13,9 @@ from symgrad.readers.text import read
 __all__ = ["read", "read_file"]
 
 
-def read_file(path: str | Path, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None) -> Graph:
+def read_file(
+    path: str | Path, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None
+) -> Graph:
     """Read a model from a file.
 
     Args:

@@ -6,6 +6,7 @@ import ast
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
@@ -93,7 +94,7 @@ class ExpressionReader:
             case ast.BinOp(op=ast.Mult() | ast.Div()):
                 return self._product(node)
             case ast.BinOp(op=ast.Pow()):
-                return self._power(node, node.left, node.right)
+                return self._power(node.left, node.right)
             case ast.UnaryOp(op=ast.USub()):
                 return negative(self.read(node.operand))
             case ast.UnaryOp(op=ast.UAdd()):
@@ -138,7 +139,7 @@ class ExpressionReader:
                 factors.append(factor)
         return mul(*factors)
 
-    def _power(self, node: ast.expr, left: ast.expr, right: ast.expr) -> Expr:
+    def _power(self, left: ast.expr, right: ast.expr) -> Expr:
         exponent = self.read(right)
         if isinstance(exponent, sympy.Number) and abs(exponent) > MAX_EXPONENT:
             raise self._error(f"this exponent is larger than {MAX_EXPONENT:,}", right)
@@ -171,10 +172,17 @@ class ExpressionReader:
 
     def _call(self, node: ast.Call) -> Expr:
         if not isinstance(node.func, ast.Name):
-            raise self._error(_REFUSED[ast.Attribute] if isinstance(node.func, ast.Attribute) else "write * between factors", node.func)
+            raise self._error(
+                _REFUSED[ast.Attribute] if isinstance(node.func, ast.Attribute) else "write * between factors",
+                node.func,
+            )
         name = self.name(node.func)
         if name not in KNOWN:
-            hint = f" For a product write {name}*(…)." if name in self.defined or len(name) == 1 else suggestion(name, KNOWN)
+            hint = (
+                f" For a product write {name}*(…)."
+                if name in self.defined or len(name) == 1
+                else suggestion(name, KNOWN)
+            )
             raise self._error(f"unknown function {name!r}", node.func, hint)
         if node.keywords:
             raise self._error(f"{name} takes no keyword arguments here", node)
@@ -186,10 +194,10 @@ class ExpressionReader:
             case "square", [operand]:
                 return power(self.read(operand), 2)
             case "pow", [base, exponent]:
-                return self._power(node, base, exponent)
+                return self._power(base, exponent)
             case "where", [condition, then, otherwise]:
                 return where(self._condition(condition), self.read(then), self.read(otherwise))
-            case ("max" | "maximum" | "min" | "minimum"), [_, _, *_]:
+            case (("max" | "maximum" | "min" | "minimum"), [_, _, *_]):
                 return self._fold(BY_NAME[name], node)
             case "sqrt" | "square" | "pow" | "where", _:
                 arity = {"pow": 2, "where": 3}.get(name, 1)
@@ -266,9 +274,7 @@ def _function_value(expression: sympy.Function, arguments: list[float]) -> float
     row = next((row for row in BY_NAME.values() if isinstance(expression, row.symbol)), None)
     if row is None:
         return None
-    plain: Callable[..., float] | None = {"abs": abs, "max": max, "min": min}.get(row.name) or getattr(math, row.name, None)
+    plain: Any = {"abs": abs, "max": max, "min": min}.get(row.name) or getattr(math, row.name, None)
     if plain is not None:
         return float(plain(*arguments))
     return constant_value(row.definition(*expression.args)) if row.definition else None
-
-

@@ -33,7 +33,9 @@ def read_json(text: str, *, output: str | None = None) -> Graph:
     for node in nodes:
         name, body = node.get("name"), node.get("body")
         if not isinstance(name, str) or (reason := why_not_a_name(name)):
-            raise ReadError(f"the node name {name!r} is not a name" + (f": {reason}." if isinstance(name, str) else "."))
+            raise ReadError(
+                f"the node name {name!r} is not a name" + (f": {reason}." if isinstance(name, str) else ".")
+            )
         if body is None:
             lines.append(f"{name}: ()")
         elif isinstance(body, str) and not any(c in body for c in ";#\n"):

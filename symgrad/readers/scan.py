@@ -135,7 +135,9 @@ def _tokens(source: str) -> Iterator[_Token]:
 def _unexpected(source: str, position: int) -> ReadError:
     character = source[position]
     if character in "\"'":
-        return ReadError("text in quotes has no meaning here; write a name, a number or an expression.", source, position)
+        return ReadError(
+            "text in quotes has no meaning here; write a name, a number or an expression.", source, position
+        )
     plain = _LOOKALIKES.get(character)
     described = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
     hint = f"; write {plain}" if plain else ""
@@ -146,7 +148,9 @@ def _match_brackets(token: _Token, brackets: list[_Token], source: str) -> None:
     if token.text in "([{":
         brackets.append(token)
         if len(brackets) > MAX_BRACKETS:
-            raise ReadError(f"more than {MAX_BRACKETS} brackets inside each other; name a part of it.", source, token.start)
+            raise ReadError(
+                f"more than {MAX_BRACKETS} brackets inside each other; name a part of it.", source, token.start
+            )
     elif token.text in _PAIRS:
         if not brackets or brackets[-1].text != _PAIRS[token.text]:
             raise ReadError(f"this {token.text!r} closes nothing.", source, token.start)
@@ -159,7 +163,12 @@ def _rewrite(token: _Token, previous: _Token | None, statement: Statement) -> No
     match token.kind:
         case "number":
             if previous is not None and previous.kind in ("number", "name"):
-                raise ReadError(f"{previous.text + token.text!r} is not a number.", source, previous.start, len(previous.text + token.text))
+                raise ReadError(
+                    f"{previous.text + token.text!r} is not a number.",
+                    source,
+                    previous.start,
+                    len(previous.text + token.text),
+                )
             statement.copy(token.text, token.start)
         case "raised":
             digits = token.text.translate(_SUPERSCRIPTS)

@@ -16,9 +16,7 @@ from symgrad.readers.expression import ExpressionReader
 from symgrad.readers.scan import Statement, scan
 
 
-def read(
-    text: str, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None
-) -> Graph:
+def read(text: str, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None) -> Graph:
     """Read a loss from text: `"y_pred = x*w; l = (y_pred - y)**2"`.
 
     Definitions end at a newline or `;`, `#` starts a comment, names that are never defined are leaves, the last
@@ -43,7 +41,7 @@ def read(
             raise ReadError(f"{name!r} has shape {tuple(shape)}, but this version reads scalars only.")
     model = _Model(text)
     statements = [_parse(statement) for statement in scan(text)]
-    model.later = {name for statement, tree in statements if (name := _defined_name(statement, tree))}
+    model.later = {d for statement, tree in statements if (d := _defined_name(statement, tree)) is not None}
     for position, (statement, tree) in enumerate(statements):
         model.read(statement, tree, is_last=position == len(statements) - 1)
     graph = model.graph(output)
@@ -120,7 +118,9 @@ class _Model:
             case ast.AnnAssign(target=ast.Name() as target, value=None, annotation=ast.Tuple(elts=[])):
                 self._leaf(statement.names.get(target.id, target.id))
             case ast.AnnAssign():
-                raise statement.error("shapes belong to tensors, which this version does not read yet.", 0, len(statement.text))
+                raise statement.error(
+                    "shapes belong to tensors, which this version does not read yet.", 0, len(statement.text)
+                )
             case ast.Expr(value=value) if is_last:
                 self._bare(statement, value)
             case ast.Expr():
@@ -135,7 +135,9 @@ class _Model:
         if name in self.nodes:
             is_leaf = self.nodes[name].is_leaf
             what = "is already used as an input above" if is_leaf else "is already defined"
-            raise statement.error(f"{name!r} {what}; give this one a name of its own.", target.col_offset, target.end_col_offset)
+            raise statement.error(
+                f"{name!r} {what}; give this one a name of its own.", target.col_offset, target.end_col_offset
+            )
         body = self._expression(statement, value)
         self._add(Node(name, body))
         self.later.discard(name)
@@ -149,7 +151,9 @@ class _Model:
             return
         for leaf in _leaves(body):
             self._leaf(leaf)
-        name = next(n for n in ("l", "L", "loss", *(f"l{i}" for i in range(1, len(self.nodes) + 2))) if n not in self.nodes)
+        name = next(
+            n for n in ("l", "L", "loss", *(f"l{i}" for i in range(1, len(self.nodes) + 2))) if n not in self.nodes
+        )
         for node in split(name, body, set(self.nodes)):
             self._add(node)
         self.defined.add(name)
@@ -188,7 +192,7 @@ def _warn_of_strangers(graph: Graph) -> None:
         meant = closest(node.name, (leaf for leaf in graph.leaves if leaf in used))
         hint = f"; did you mean {node.name!r} where {meant!r} stands?" if meant else "."
         warnings.warn(
-            f"{node.name!r} is defined, but the output {graph.output!r} does not use it{hint}", SymgradWarning, stacklevel=3
+            f"{node.name!r} is defined, but the output {graph.output!r} does not use it{hint}",
+            SymgradWarning,
+            stacklevel=3,
         )
-
-

@@ -18,7 +18,11 @@ from symgrad.renderers.verdicts import narrate_verification, verification_to_jso
 
 __all__ = ["FORMATS", "render", "render_document"]
 
-_RENDERERS = {"text": TextRenderer, "unicode": UnicodeRenderer, "latex": LatexRenderer}
+_RENDERERS: Mapping[str, type[TextRenderer | UnicodeRenderer | LatexRenderer]] = {
+    "text": TextRenderer,
+    "unicode": UnicodeRenderer,
+    "latex": LatexRenderer,
+}
 
 FORMATS = (*_RENDERERS, "json")
 """The formats `render` knows."""
@@ -49,7 +53,11 @@ def render(
     Raises:
         RenderError: if an option is unknown, or the notation would give one name two meanings.
     """
-    for option, value, known in (("format", format, FORMATS), ("detail", detail, DETAILS), ("notation", notation, NOTATIONS)):
+    for option, value, known in (
+        ("format", format, FORMATS),
+        ("detail", detail, DETAILS),
+        ("notation", notation, NOTATIONS),
+    ):
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
             raise RenderError(f"unknown {option} {value!r}.{hint}")

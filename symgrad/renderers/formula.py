@@ -157,7 +157,7 @@ class FormulaPrinter:
 
 
 class TextPrinter(FormulaPrinter):
-    """The text grammar; what the user divided and multiplied in turn is printed in turn, so that it reads back as it was."""
+    """The text grammar; what was divided and multiplied in turn is printed in turn, so that it reads back as it was."""
 
     def product(self, expression: sympy.Mul) -> Printed:
         first = expression.args[0]
@@ -182,7 +182,7 @@ class UnicodePrinter(FormulaPrinter):
     """
 
     minus = "−"
-    comparisons = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "==": "=", "!=": "≠"}
+    comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "==": "=", "!=": "≠"}
     raised_digits = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
     def __init__(self, names: Mapping[str, str] | None = None, dotted: bool = False) -> None:
@@ -204,7 +204,7 @@ class UnicodePrinter(FormulaPrinter):
         """Whether two factors may stand side by side without a dot."""
         opens = text.startswith("(")
         if isinstance(left, sympy.Number):
-            return opens or _is_letter(text) and "e" not in before
+            return opens or (_is_letter(text) and "e" not in before)
         if self.dotted:
             return False
         if opens:
@@ -231,10 +231,46 @@ class UnicodePrinter(FormulaPrinter):
 
 
 _LATEX_NAMES = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Xi Sigma Upsilon Phi Psi Omega lambda Lambda pi Pi".split()
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Xi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "lambda",
+        "Lambda",
+        "pi",
+        "Pi",
+    ]
 )
-_LATEX_FUNCTIONS = frozenset("exp log sin cos tan sec csc cot sinh cosh tanh max min".split())
+_LATEX_FUNCTIONS = frozenset(
+    ["exp", "log", "sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "max", "min"]
+)
 _GREEK_LETTERS = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
     "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
@@ -248,7 +284,7 @@ _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
 class LatexPrinter(FormulaPrinter):
     """LaTeX mathematics."""
 
-    comparisons = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
+    comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
 
     def name(self, name: str) -> str:
         return self.names.get(name) or latex_name(name)
@@ -267,7 +303,13 @@ class LatexPrinter(FormulaPrinter):
         text = self.print(parts[0], PRODUCT)
         for part in parts[1:]:
             printed = self.print(part, POWER)
-            gap = r" \cdot " if printed[0].isdigit() or printed.startswith("{") else " " if printed.startswith(r"\left(") else r" \, "
+            gap = (
+                r" \cdot "
+                if printed[0].isdigit() or printed.startswith("{")
+                else " "
+                if printed.startswith(r"\left(")
+                else r" \, "
+            )
             text += gap + printed
         return text
 
@@ -308,7 +350,9 @@ def latex_name(name: str) -> str:
         return rf"\mathrm{{{_escaped(name)}}}"
     if tail in _ACCENTS:
         return rf"\{_ACCENTS[tail]}{{{latex_name(head)}}}"
-    base = rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
+    base = (
+        rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
+    )
     if not tail:
         return base
     index = tail if tail.isdigit() or len(tail) == 1 else rf"\mathrm{{{_escaped(tail)}}}"
@@ -348,12 +392,19 @@ def _inverse(base: Expr, exponent: sympy.Rational) -> Expr:
 
 
 def _sign_of(relation: sympy.Basic) -> str:
-    return {"StrictGreaterThan": ">", "GreaterThan": ">=", "StrictLessThan": "<", "LessThan": "<=", "Equality": "==", "Unequality": "!="}[type(relation).__name__]
+    return {
+        "StrictGreaterThan": ">",
+        "GreaterThan": ">=",
+        "StrictLessThan": "<",
+        "LessThan": "<=",
+        "Equality": "==",
+        "Unequality": "!=",
+    }[type(relation).__name__]
 
 
 def _is_name(part: Expr) -> bool:
     """Whether the factor is a node's name, perhaps raised to a power."""
-    return part.is_Symbol or isinstance(part, sympy.Pow) and part.base.is_Symbol
+    return part.is_Symbol or (isinstance(part, sympy.Pow) and part.base.is_Symbol)
 
 
 def _is_letter(text: str) -> bool:

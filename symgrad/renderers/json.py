@@ -39,7 +39,9 @@ def to_json(derivation: Derivation, evaluation: Evaluation | None = None) -> str
     for node in primal.nodes:
         entry: dict[str, Any] = {"name": node.name, "role": role(node.name), "index": [], "summed": []}
         entry["body"] = None if node.body is None else text.print(node.body)
-        entry["latex"] = latex_name(node.name) if node.body is None else f"{latex_name(node.name)} = {latex.print(node.body)}"
+        entry["latex"] = (
+            latex_name(node.name) if node.body is None else f"{latex_name(node.name)} = {latex.print(node.body)}"
+        )
         entry["shape"] = list(node.shape)
         nodes.append(valued(entry, evaluation.nodes.get(node.name) if evaluation else None))
     edges = [
@@ -51,7 +53,11 @@ def to_json(derivation: Derivation, evaluation: Evaluation | None = None) -> str
     ]
     steps = [
         valued(
-            {"node": step.node, "terms": [_term(derivation, step, t.child) for t in step.terms], "adjoint": step.adjoint},
+            {
+                "node": step.node,
+                "terms": [_term(derivation, step, t.child) for t in step.terms],
+                "adjoint": step.adjoint,
+            },
             evaluation.adjoints[step.node] if evaluation else None,
         )
         for step in derivation.steps

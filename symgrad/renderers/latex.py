@@ -27,6 +27,8 @@ from symgrad.renderers.document import (
 from symgrad.renderers.formula import NEGATIVE, PRODUCT, LatexPrinter
 from symgrad.renderers.values import is_exact, short
 
+LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
+
 
 class LatexRenderer:
     """Prints a document in LaTeX; it needs amsmath."""
@@ -42,18 +44,25 @@ class LatexRenderer:
         """The lines of one block."""
         match block:
             case Given():
-                return self.align([f"{self.formula.name(name)} &= {self.formula.print(body)}" for name, body in block.rows])
+                return self.align(
+                    [f"{self.formula.name(name)} &= {self.formula.print(body)}" for name, body in block.rows]
+                )
             case Chain():
                 return [rf"\[ {self.chain(block.nodes)} \]"]
             case Paths():
-                return self.align([line for nodes, row in block.items for line in (f"& {self.chain(nodes)}:", self.row(row, "&\\quad "))])
+                return self.align(
+                    [
+                        line
+                        for nodes, row in block.items
+                        for line in (f"& {self.chain(nodes)}:", self.row(row, "&\\quad "))
+                    ]
+                )
             case Equations():
                 return self.align([self.row(row) for row in block.rows])
             case Remark():
                 return ["".join(self.piece(part) for part in block.parts), ""]
             case Legend():
-                text = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
-                return [text, ""] if block.needed else []
+                return [LEGEND, ""] if block.needed else []
             case Heading():
                 return [block.text, ""]
             case Table():

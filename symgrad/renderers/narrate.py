@@ -55,7 +55,7 @@ def narrate(
     Args:
         derivation: what to tell.
         evaluation: its numbers at a point, to stand beside every line.
-        detail: `answer`, `chain` (Leibniz, worked and closed forms) or `steps` (the local partials and their rules too).
+        detail: `answer`, `chain` (Leibniz, worked, closed forms) or `steps` (the local partials and their rules too).
         notation: `partial` prints every derivative with ∂, `total` prints totals with d; `auto` decides by the forks.
 
     Raises:
@@ -114,7 +114,12 @@ class _Narrator:
         blocks += [Chain(path.nodes), Gap()]
         factors = tuple(term.partial for term in path.terms)
         if len(path.terms) == 1:
-            row = Row((self._adjoint(name), factors[0]), self._rule(path.terms[0]), self._cases(path.terms[0]), self._adjoint_value(name))
+            row = Row(
+                (self._adjoint(name), factors[0]),
+                self._rule(path.terms[0]),
+                self._cases(path.terms[0]),
+                self._adjoint_value(name),
+            )
             return [*blocks, Equations((row, *self._closing(step, factors[0])))]
         leibniz = Row((self._adjoint(name), Product(tuple(self._partial(term) for term in path.terms))))
         blocks.append(Equations((leibniz,)))
@@ -128,7 +133,11 @@ class _Narrator:
         blocks: list[Block] = [Gap()]
         if self.detail == "steps":
             terms = dict.fromkeys(term for path in paths for term in path.terms)
-            blocks += [Heading("Local partials"), Equations(tuple(self._local(term) for term in terms), local=True), Gap()]
+            blocks += [
+                Heading("Local partials"),
+                Equations(tuple(self._local(term) for term in terms), local=True),
+                Gap(),
+            ]
         sentence = f" by {len(paths)} paths; their contributions add up."
         blocks.append(Remark((Name(name), " reaches ", Name(self.derivation.output), sentence)))
         items = []
@@ -162,11 +171,13 @@ class _Narrator:
         leaves = [name for name in self.derivation.wrt if self.derivation.primal[name].is_leaf]
         inner = [s for s in self.derivation.steps if s.node not in leaves]
         steps = [*inner, *(self.derivation.step(name) for name in leaves)]
-        return [s for s in steps if s.terms and (s.node in self.derivation.wrt or not self.quantities.is_direct(s.node))]
+        return [
+            s for s in steps if s.terms and (s.node in self.derivation.wrt or not self.quantities.is_direct(s.node))
+        ]
 
     def _terms_of(self, step: Step) -> list[Term]:
         """The local partials a step needs: its own, and those that link its direct children to the output."""
-        terms = []
+        terms: list[Term] = []
         for term in step.terms:
             if self.quantities.is_direct(term.child):
                 terms += self.derivation.step(term.child).terms
@@ -190,7 +201,7 @@ class _Narrator:
             named = upstream == symbol(self.derivation.adjoints[term.child])
             shown: Inline = self._adjoint(term.child) if named else upstream
             leibniz.append(Product((self._upstream_quantity(term.child), self._partial(term))))
-            if upstream == ONE or term.partial == ONE:
+            if ONE in (upstream, term.partial):
                 worked.append(shown if term.partial == ONE else term.partial)
             else:
                 worked.append(Product((shown, term.partial)))
@@ -253,7 +264,10 @@ class _Narrator:
 
     def _absent(self, step: Step) -> list[Block]:
         sentence = Remark((Name(self.derivation.output), " does not depend on ", Name(step.node), "."))
-        return [sentence, Equations((Row((self._adjoint(step.node), sympy.Integer(0)), value=self._adjoint_value(step.node)),))]
+        return [
+            sentence,
+            Equations((Row((self._adjoint(step.node), sympy.Integer(0)), value=self._adjoint_value(step.node)),)),
+        ]
 
     def _local(self, term: Term) -> Row:
         value = None if self.evaluation is None else self.evaluation.partials[term.child, term.parent]

@@ -8,8 +8,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-
-
 from symgrad.renderers.document import (
     Block,
     Chain,
@@ -31,7 +29,6 @@ from symgrad.renderers.document import (
 )
 from symgrad.renderers.formula import NEGATIVE, PRODUCT, FormulaPrinter, TextPrinter, UnicodePrinter
 from symgrad.renderers.values import aligned
-
 
 GAP = 6
 """Spaces between a formula and the rule beside it."""
@@ -69,7 +66,9 @@ class LineRenderer:
         match block:
             case Given():
                 width = max((len(self.formula.name(name)) for name, _ in block.rows), default=0)
-                rows = [f"{self.formula.name(n).ljust(width)} = {self.definition.print(body)}" for n, body in block.rows]
+                rows = [
+                    f"{self.formula.name(n).ljust(width)} = {self.definition.print(body)}" for n, body in block.rows
+                ]
                 return [f"{'Given' if not i else '':8}{row}" for i, row in enumerate(rows)]
             case Chain():
                 return [f"{'Path':8}{self.chain(block.nodes)}"]
@@ -123,7 +122,7 @@ class LineRenderer:
         for term in total.terms[1:]:
             printed = self.inline(term, NEGATIVE)
             minus = self.formula.minus
-            text += f" {minus} {printed[len(minus):]}" if printed.startswith(minus) else f" + {printed}"
+            text += f" {minus} {printed[len(minus) :]}" if printed.startswith(minus) else f" + {printed}"
         return text
 
     def note(self, row: Row) -> str:
@@ -177,7 +176,9 @@ class LineRenderer:
         """Each path and its factors."""
         values = aligned([row.value for _, row in block.items])
         lines = []
-        for number, ((nodes, _), line, value) in enumerate(zip(block.items, self.path_lines(block), values, strict=True), 1):
+        for number, ((nodes, _), line, value) in enumerate(
+            zip(block.items, self.path_lines(block), values, strict=True), 1
+        ):
             lines.append(f"  {number}  {self.chain(nodes)}")
             lines.append(self.valued(line, value, widths))
         return lines
@@ -192,7 +193,10 @@ class LineRenderer:
         widths = [max(len(row[i]) for row in rows) for i in range(len(block.header))]
         lines = []
         for row in rows:
-            cells = [cell.ljust(w) if i in (0, len(row) - 1) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+            cells = [
+                cell.ljust(w) if i in (0, len(row) - 1) else cell.rjust(w)
+                for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            ]
             lines.append(self.spelled("   ".join(cells)))
         return lines
 
@@ -293,5 +297,3 @@ def plain_name(latex: str) -> str:
     text = re.sub(r"\\(?:mathrm|text|operatorname)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\\([A-Za-z]+)", letter, text)
     return re.sub(r"[{}$]", "", text)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 DIGITS = 9
@@ -16,7 +17,7 @@ def short(value: float) -> str:
 
 def is_exact(value: float) -> bool:
     """Whether `short` loses nothing."""
-    return value != value or float(short(value)) == value
+    return math.isnan(value) or float(short(value)) == value
 
 
 def equals(value: float) -> str:
@@ -29,7 +30,9 @@ def aligned(values: Sequence[float | None]) -> list[str]:
     shown = [None if value is None else short(value) for value in values]
     width = max((len(_whole(text)) for text in shown if text is not None), default=0)
     return [
-        "" if text is None or value is None else ("= " if is_exact(value) else "~ ") + " " * (width - len(_whole(text))) + text
+        ""
+        if text is None or value is None
+        else ("= " if is_exact(value) else "~ ") + " " * (width - len(_whole(text))) + text
         for text, value in zip(shown, values, strict=True)
     ]
 

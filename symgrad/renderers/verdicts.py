@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from symgrad.core.results import Verdict, Verification
+from symgrad.core.results import Kind, Verdict, Verification
 from symgrad.renderers.document import Block, Document, Gap, Quantity, Remark, Table
 from symgrad.renderers.quantities import Quantities
 from symgrad.renderers.values import short
@@ -27,7 +27,7 @@ def narrate_steps(verifications: Sequence[Verification]) -> Document:
     """Tell the verification of a training run, a row a step."""
     quantities = Quantities(verifications[0].derivation)
     told = _told(quantities)
-    header = ("step", *(_quantity(quantities, v) for v in told), "error", "")
+    header: tuple[Quantity | str, ...] = ("step", *(_quantity(quantities, v) for v in told), "error", "")
     rows: list[tuple[Quantity | str, ...]] = []
     for number, verification in enumerate(verifications, 1):
         found = {(v.kind, v.of, v.by): v for v in verification.verdicts[0] if v.referee == "autograd"}
@@ -67,7 +67,7 @@ def ulps(distance: float) -> str:
     return "not finite" if not math.isfinite(distance) else f"{distance:.3g} ulp"
 
 
-Key = tuple[str, str, str]
+Key = tuple[Kind, str, str]
 
 
 def _told(quantities: Quantities) -> list[Key]:
@@ -85,7 +85,7 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
     """A row for each quantity at its worst point, and whether every referee passes it everywhere."""
     failed = {(v.of, v.by) for v in verification.failures}
     quantities = Quantities(verification.derivation)
-    rows = []
+    rows: list[tuple[tuple[Quantity | str, ...], bool]] = []
     for key in _told(quantities):
         kind, of, by = key
         found = [v for p in verification.verdicts for v in p if v.referee == "autograd" and (v.kind, v.of, v.by) == key]
@@ -93,16 +93,16 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
         passed = (of, by) not in failed and (kind == "partial" or (by, by) not in failed)
         word = "ok" if passed else "WRONG"
         note = f"{word}  {worst.note}" if worst.note and passed else word
-        rows.append(((_quantity(quantities, key), short(worst.value), short(worst.reference), ulps(worst.ulps), note), passed))
+        rows.append(
+            ((_quantity(quantities, key), short(worst.value), short(worst.reference), ulps(worst.ulps), note), passed)
+        )
     return rows
 
 
 def _notes(verification: Verification) -> list[Block]:
     """Each failure in words, the first fault first."""
-    blocks: list[Block] = []
-    for verdict in sorted(verification.failures, key=lambda v: v.referee != "step")[:12]:
-        blocks.append(Remark((_sentence(verdict),)))
-    return [*blocks, Gap()] if blocks else []
+    first = sorted(verification.failures, key=lambda v: v.referee != "step")[:12]
+    return [*(Remark((_sentence(verdict),)) for verdict in first), *([Gap()] if first else [])]
 
 
 def _sentence(verdict: Verdict) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from symgrad.backends.program import scalar_type
+from symgrad.backends.numpy import scalar_type
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.errors import DataError

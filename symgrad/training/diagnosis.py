@@ -23,7 +23,10 @@ def where_it_began(program: Program, points: Sequence[Mapping[str, float]]) -> t
         found = _first(program, program(point))
         if found:
             return position, found
-    return 0, "the update is not finite although the loss and the gradient of each sample are; the learning rate is too large"
+    return (
+        0,
+        "the update is not finite although each sample's loss and gradient are; the learning rate is too large",
+    )
 
 
 def _first(program: Program, values: Evaluation) -> str | None:
@@ -36,7 +39,8 @@ def _first(program: Program, values: Evaluation) -> str | None:
     for term in derivation.terms:
         edge = (term.child, term.parent)
         if not math.isfinite(values.partials[edge]):
-            return f"∂{term.child}/∂{term.parent} is {values.partials[edge]} where {term.parent} = {values.nodes[term.parent]:.9g}"
+            operand = f"{term.parent} = {values.nodes[term.parent]:.9g}"
+            return f"∂{term.child}/∂{term.parent} is {values.partials[edge]} where {operand}"
         if not math.isfinite(values.contributions[edge]):
             upstream = f"d{derivation.output}/d{term.child} = {values.adjoints[term.child]:.9g}"
             partial = f"∂{term.child}/∂{term.parent} = {values.partials[edge]:.9g}"

@@ -159,15 +159,16 @@ def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, e
     """Step by step to the last epoch; `state` is always that of the last complete step."""
     per_epoch = len(batches.rows)
     keeper.total = total = epochs * per_epoch
-    plain = isinstance(driver, GradientDescent) and not keeper.observes
+    plain = driver.lr if isinstance(driver, GradientDescent) and not keeper.observes else None
     while state.step < total:
         epoch, position = divmod(state.step, per_epoch)
         rows = batches.rows[position : position + CHUNK] if per_epoch > CHUNK or position else batches.rows
-        if plain:
-            new, loss, done = batches.descend(state.parameters, rows, driver.lr)
+        done = 0
+        if plain is not None:
+            new, loss, done = batches.descend(state.parameters, rows, plain)
             if done:
                 state.parameters, state.loss, state.step = new, loss, state.step + done
-        if not plain or done < len(rows):
+        if done < len(rows):
             _step(state, batches, driver, keeper, epoch)
         if state.step == (epoch + 1) * per_epoch:
             keeper.end_epoch(state, epoch)
@@ -240,7 +241,9 @@ class _Keeper:
         if self.save_to is not None:
             parameters = self._named(state.parameters)
             loss = None if state.loss is None else float(state.loss)
-            save(self.save_to, Checkpoint(self.setting, parameters, state.step, state.epochs, loss, self.driver.state()))
+            save(
+                self.save_to, Checkpoint(self.setting, parameters, state.step, state.epochs, loss, self.driver.state())
+            )
 
     def run(self, state: _State) -> Run:
         return Run(
@@ -306,7 +309,7 @@ def _interrupts() -> Iterator[_Stop]:
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def remember(number: int, frame: object) -> None:
+    def remember(*_: object) -> None:
         if stop.requested:
             raise KeyboardInterrupt
         stop.requested = True

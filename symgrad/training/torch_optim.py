@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from symgrad.backends.program import scalar_type
+from symgrad.backends.numpy import scalar_type
 from symgrad.core.names import suggestion
 from symgrad.errors import DataError
 
@@ -61,9 +61,7 @@ class TorchOptimizer:
     def state(self) -> dict[str, Any]:
         """The state dict, its tensors as numbers."""
         held = self.optimizer.state_dict()["state"]
-        return {
-            str(index): {key: _plain(value) for key, value in entries.items()} for index, entries in held.items()
-        }
+        return {str(index): {key: _plain(value) for key, value in entries.items()} for index, entries in held.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state dict."""
