@@ -67,6 +67,7 @@ class Row:
         kink: what the derivative is where there is none, as torch has it; empty for a smooth function.
         rounding: bound on the relative error of the libraries' values, in units of u = eps/2.
         absolute: as `rounding`, for an error that does not shrink with the value (near a zero of the function).
+        backward: as `rounding`, for an error that is one of the argument (where the function is ill-conditioned).
         aliases: other names that read as this function.
     """
 
@@ -80,6 +81,7 @@ class Row:
     kink: str = ""
     rounding: float = 4.0
     absolute: float = 0.0
+    backward: float = 0.0
     aliases: tuple[str, ...] = ()
 
     @property
@@ -216,9 +218,16 @@ _ROWS = (
         "hypot", cfunctions.hypot, (lambda x, y, f: divide(x, f), lambda x, y, f: divide(y, f)), "numpy.hypot", "hypot"
     ),
     Row("erf", sympy.erf, (lambda x, f: _gauss(x),), "scipy.special.erf", "erf"),
-    Row("erfc", sympy.erfc, (lambda x, f: negative(_gauss(x)),), "scipy.special.erfc", "erfc", rounding=16),
+    Row("erfc", sympy.erfc, (lambda x, f: negative(_gauss(x)),), "scipy.special.erfc", "erfc", rounding=16, backward=4),
     Row(
-        "lgamma", lgamma, (lambda x, f: _call(digamma, x),), "scipy.special.gammaln", "lgamma", rounding=16, absolute=16
+        "lgamma",
+        lgamma,
+        (lambda x, f: _call(digamma, x),),
+        "scipy.special.gammaln",
+        "lgamma",
+        rounding=16,
+        absolute=16,
+        backward=4,
     ),
     Row(
         "digamma",
@@ -228,6 +237,7 @@ _ROWS = (
         "digamma",
         rounding=16,
         absolute=16,
+        backward=4,
     ),
     Row(
         "polygamma",
@@ -236,6 +246,7 @@ _ROWS = (
         "scipy.special.polygamma",
         "polygamma",
         rounding=64,
+        backward=4,
     ),
     Row(
         "sigmoid",
@@ -309,7 +320,7 @@ _ROWS = (
         (lambda a, b, f: _tie(a, b), lambda a, b, f: _tie(b, a)),
         "numpy.maximum",
         "maximum",
-        kink="½ each at a tie",
+        kink="1/2 each at a tie",
         rounding=0,
         aliases=("maximum",),
     ),
@@ -319,7 +330,7 @@ _ROWS = (
         (lambda a, b, f: _tie(b, a), lambda a, b, f: _tie(a, b)),
         "numpy.minimum",
         "minimum",
-        kink="½ each at a tie",
+        kink="1/2 each at a tie",
         rounding=0,
         aliases=("minimum",),
     ),

@@ -150,8 +150,7 @@ class _Lowering:
         if operation.is_Atom:
             return operation
         if operation not in self.known:
-            free = operation.free_symbols
-            target = self.new(constant=free <= self.constants)
+            target = self.new(constant=self.constants.issuperset(_reads(operation)))
             self.known[operation] = target
             self.operations[target] = operation
         return self.known[operation]

@@ -29,11 +29,16 @@ class Compiled:
 
     Args:
         function: takes the leaves in order, returns a tuple of the outputs.
-        source: readable Python that defines the same function.
+        lines: what it was printed from.
     """
 
     function: Callable[..., tuple[Any, ...]]
-    source: str
+    lines: _Lines
+
+    @property
+    def source(self) -> str:
+        """Readable Python that defines the same function, the user's names in comments."""
+        return self.lines.function(comments=True)
 
 
 def compile_graph(
@@ -55,7 +60,7 @@ def compile_graph(
     lines = _Lines(program, dtype, arrays)
     namespace: dict[str, Any] = {}
     exec(compile(lines.function(comments=False), "<symgrad numpy program>", "exec"), namespace)  # generated names only
-    return Compiled(namespace["gradient"], lines.function(comments=True))
+    return Compiled(namespace["gradient"], lines)
 
 
 def compile_descent(

@@ -132,5 +132,5 @@ def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64
     if dtype not in DTYPES:
         raise BackendError(f"there is no dtype {dtype!r}; there is {listing(DTYPES)}.{suggestion(dtype, DTYPES)}")
     program = Program(derivation, "numpy", dtype)
-    program.source  # noqa: B018  compile now, so that what cannot be compiled is said here
+    program._gradient  # noqa: B018  compile now, so that what cannot be compiled is said here
     return program

@@ -55,7 +55,9 @@ def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str 
             partial = local[child][node]
             partial_name = name(f"p{child}_p{node}")
             contribution = adjoint[node] if len(edges) == 1 else name(f"d{loss}_d{node}_via_{child}")
-            terms.append(Term(child, node, partial.expression, partial.rule, partial_name, contribution))
+            terms.append(
+                Term(child, node, partial.expression, partial.written, partial.rule, partial_name, contribution)
+            )
             pulled = mul(symbol(adjoint[child]), symbol(partial_name))
             nodes += [Node(partial_name, partial.expression), Node(contribution, pulled)]
         if len(edges) != 1:

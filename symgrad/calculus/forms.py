@@ -110,7 +110,11 @@ class Forms:
 
     def upstream(self, term: Term, worked: Mapping[str, Expr] | None = None) -> Expr:
         """The adjoint of the term's child as it appears in the step: worked out if that is short, else its name."""
-        form = (self.worked if worked is None else worked)[term.child]
+        steps = self.derivation.step(term.child).terms
+        if len(steps) == 1 and steps[0].child == self.derivation.output:
+            form = steps[0].partial  # told as a local partial, and so it stands
+        else:
+            form = (self.worked if worked is None else worked)[term.child]
         if size(form) > WORKED_LIMIT or self.names_adjoint(form):
             return symbol(self.derivation.adjoints[term.child])
         return form
@@ -143,6 +147,9 @@ class Forms:
 
     def closed(self, expression: Expr) -> Expr | None:
         """`expression` in leaves alone, or None where that is too large to read."""
+        primal = self.derivation.primal
+        if all(name in primal and primal[name].is_leaf for name in map(name_of, occurrences(expression))):
+            return expression
         if self._grown(expression, self._closed_sizes) > CLOSED_LIMIT:
             return None
         adjoint_of = {step.adjoint: step.node for step in self.derivation.steps}
@@ -152,7 +159,7 @@ class Forms:
             if name in adjoint_of:
                 form: Expr | None = self.worked[adjoint_of[name]]
             else:
-                form = self.derivation.primal[name].body
+                form = primal[name].body
             if form is not None:
                 closed = self.closed(form)
                 assert closed is not None  # a part is no larger than the whole

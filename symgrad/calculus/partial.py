@@ -12,16 +12,20 @@ from dataclasses import dataclass
 
 import sympy
 
-from symgrad.calculus.simplify import plus, times
-from symgrad.core.expression import HALF, ZERO, Expr, mul, name_of, power, square_root
+from symgrad.calculus.simplify import plain_exponent, plus, times
+from symgrad.core.expression import HALF, ZERO, Expr, add, mul, name_of, power, square_root
 from symgrad.functions import row_of
+
+INNER_LIMIT = 3
+"""Where several occurrences join, the rules within are named while there are at most this many."""
 
 
 @dataclass(frozen=True)
 class Partial:
-    """∂body/∂parent and the name of the rule that gave it."""
+    """∂body/∂parent, tidied and as the rules gave it, and the names of the rules."""
 
     expression: Expr
+    written: Expr
     rule: str
 
 
@@ -36,11 +40,18 @@ class _Bend:
 
 @dataclass(frozen=True)
 class _Route:
-    factors: tuple[Expr, ...] = ()
+    """The way from the body to an occurrence: what stands before and after it in the product, and the bends."""
+
+    before: tuple[Expr, ...] = ()
+    after: tuple[Expr, ...] = ()
     bends: tuple[_Bend, ...] = ()
 
-    def into(self, bend: _Bend, *factors: Expr) -> _Route:
-        return _Route((*self.factors, *factors), (*self.bends, bend))
+    def into(self, bend: _Bend, *before: Expr, after: tuple[Expr, ...] = ()) -> _Route:
+        return _Route((*self.before, *before), (*after, *self.after), (*self.bends, bend))
+
+    @property
+    def factors(self) -> tuple[Expr, ...]:
+        return (*self.before, *self.after)
 
 
 def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Partial]:
@@ -70,7 +81,14 @@ def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Part
                 routes.setdefault(name, []).append(route.into(bend, cases))
         elif part.args:
             stack.extend(reversed(list(_descend(part, own_value, route, wanted))))
-    return {name: Partial(plus(*(times(*r.factors) for r in found)), _rule(found)) for name, found in routes.items()}
+    return {name: _joined(found) for name, found in routes.items()}
+
+
+def _joined(routes: list[_Route]) -> Partial:
+    """All occurrences of one parent."""
+    tidied = plus(*(times(*route.factors) for route in routes))
+    written = add(*(mul(*route.factors) for route in routes))
+    return Partial(tidied, written, _rule(routes))
 
 
 def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) -> list[tuple[Expr, Expr, _Route]]:
@@ -84,7 +102,7 @@ def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) ->
                 return [(arguments[1], arguments[1], route.into(_Bend("sum rule", 1, ""), arguments[0]))]
             joining = "quotient rule" if _is_quotient(part, wanted) else "product rule"
             return [
-                (a, a, route.into(_Bend("constant multiple", i, joining), *arguments[:i], *arguments[i + 1 :]))
+                (a, a, route.into(_Bend("constant multiple", i, joining), *arguments[:i], after=arguments[i + 1 :]))
                 for i, a in enumerate(arguments)
                 if _reads(a, wanted)
             ]
@@ -103,7 +121,7 @@ def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) ->
 def _descend_power(
     part: sympy.Pow, value: Expr, route: _Route, wanted: Collection[str]
 ) -> list[tuple[Expr, Expr, _Route]]:
-    base, exponent = part.args
+    base, exponent = part.args[0], plain_exponent(part.args[1])
     found = []
     if _reads(base, wanted):
         if exponent == HALF:
@@ -146,18 +164,16 @@ def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
 def _cases(cases: sympy.Piecewise, wanted: Collection[str]) -> dict[str, Expr]:
     """For each parent the derivatives of the branches, case by case; conditions are constants, as in torch."""
     branches = [(partials(branch, branch, wanted), condition) for branch, condition in cases.args]
-    names = dict.fromkeys(name for found, _ in branches for name in found)
-    return {
-        name: sympy.Piecewise(
-            *((found[name].expression if name in found else ZERO, condition) for found, condition in branches),
-            evaluate=False,
-        )
-        for name in names
-    }
+    cases_of: dict[str, Expr] = {}
+    for name in dict.fromkeys(name for found, _ in branches for name in found):
+        pairs = [(found[name].expression if name in found else ZERO, condition) for found, condition in branches]
+        equal = len({expression for expression, _ in pairs}) == 1
+        cases_of[name] = pairs[0][0] if equal else sympy.Piecewise(*pairs, evaluate=False)
+    return cases_of
 
 
 def _rule(routes: list[_Route]) -> str:
-    """The names of the rules on the way, outermost first; several occurrences join in one more rule."""
+    """The names of the rules on the way, outermost first; where several occurrences join, the rule that joins them."""
     bends = [route.bends for route in routes]
     depth = 0
     while all(len(b) > depth for b in bends) and len({b[depth] for b in bends}) == 1:
@@ -165,5 +181,9 @@ def _rule(routes: list[_Route]) -> str:
     names = [bend.rule for bend in bends[0][:depth]]
     if len(routes) > 1:
         names.append(bends[0][depth].joining or bends[0][depth].rule)
+        inner = [bend.rule for b in bends for bend in b[depth + 1 :]]
+        # a kink's convention is always said; other inner rules only while there are few
+        few = len(dict.fromkeys(inner)) <= INNER_LIMIT
+        names += [name for name in inner if few or name.endswith(")")]
     essential = [name for name in dict.fromkeys(names) if name != "sum rule"]
     return ", ".join(essential) or ("sum rule" if names else "identity")

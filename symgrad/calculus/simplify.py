@@ -32,6 +32,9 @@ SHORTEN_LIMIT = 80
 """The largest expression (operations and operands) that `shorten` will look at."""
 
 
+CLEARLY_SHORTER = 0.8
+"""A cancelled form is taken if it is at most this large beside the form it replaces."""
+
 NUMBER_LIMIT = 16
 """The largest exponent to which a number is multiplied out."""
 
@@ -41,13 +44,11 @@ def times(*factors: Expr) -> Expr:
     exact, decimals = Fraction(1), []
     exponents: dict[Expr, int] = {}
     for factor in _flat(factors, sympy.Mul):
-        if isinstance(factor, sympy.Rational):
-            exact *= Fraction(factor.p, factor.q)
-        elif isinstance(factor, sympy.Float):
-            decimals.append(factor)
-        else:
-            base, exponent = _base_and_exponent(factor)
-            if isinstance(base, sympy.Rational) and base != 0 and abs(exponent) <= NUMBER_LIMIT:
+        for base, exponent in _powers(factor):
+            small = 0 < exponent <= NUMBER_LIMIT
+            if isinstance(base, sympy.Float) and small:
+                decimals += [base] * exponent
+            elif isinstance(base, sympy.Rational) and (small or (base != 0 and abs(exponent) <= NUMBER_LIMIT)):
                 exact *= Fraction(base.p, base.q) ** exponent
             else:
                 exponents[base] = exponents.get(base, 0) + exponent
@@ -94,11 +95,13 @@ def shorten(expression: Expr) -> Expr:
     rational = _rational_skeleton(expression, atoms)
     if rational is None:
         return expression
-    cancelled = sympy.factor_terms(sympy.cancel(rational))
     order = {atom: position for position, atom in enumerate(dict.fromkeys(occurrences(rational)))}
     back = {stand_in: original for original, stand_in in atoms.items()}
-    shorter = tidy(_in_order(cancelled, order, back))
-    return shorter if size(shorter) < 0.7 * size(expression) else expression
+    whole = [sympy.cancel(rational)]
+    termwise = [sympy.cancel(term) for term in rational.args] if isinstance(rational, sympy.Add) else whole
+    candidates = (plus(*(tidy(_in_order(sympy.factor_terms(t), order, back)) for t in ts)) for ts in (whole, termwise))
+    shorter = min(candidates, key=size)
+    return shorter if size(shorter) <= CLEARLY_SHORTER * size(expression) else expression
 
 
 def _flat(parts: tuple[Expr, ...], kind: Any) -> list[Expr]:
@@ -108,12 +111,22 @@ def _flat(parts: tuple[Expr, ...], kind: Any) -> list[Expr]:
     return flat
 
 
-def _base_and_exponent(factor: Expr) -> tuple[Expr, int]:
-    exponent = 1
-    while isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Integer):
-        exponent *= int(factor.exp)
-        factor = factor.base
-    return factor, exponent
+def _powers(factor: Expr, exponent: int = 1) -> list[tuple[Expr, int]]:
+    """A factor as powers of bases: `(b*c)**-2` is b to the −2 and c to the −2."""
+    if isinstance(factor, sympy.Pow):
+        written = plain_exponent(factor.exp)
+        if isinstance(written, sympy.Integer):
+            return _powers(factor.base, exponent * int(written))
+        if written is not factor.exp:
+            return [(power(factor.base, written), exponent)]
+    if isinstance(factor, sympy.Mul):
+        return [found for part in factor.args for found in _powers(part, exponent)]
+    return [(factor, exponent)]
+
+
+def plain_exponent(exponent: Expr) -> Expr:
+    """`1/2` as the number it is, where the user wrote a division."""
+    return exponent if exponent.is_Atom or exponent.free_symbols else tidy(exponent)
 
 
 def _rank(factor: Expr) -> int:
@@ -163,9 +176,7 @@ def _counted(count: Fraction, rest: Expr) -> Expr:
         return sympy.Rational(count.numerator, count.denominator)
     if count == 1:
         return rest
-    return mul(
-        sympy.Rational(count.numerator, count.denominator), *(rest.args if isinstance(rest, sympy.Mul) else (rest,))
-    )
+    return times(sympy.Rational(count.numerator, count.denominator), rest)
 
 
 def _has_denominator(expression: Expr) -> bool:

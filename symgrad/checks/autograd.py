@@ -42,7 +42,7 @@ def evaluate_with_torch(derivation: Derivation, at: Mapping[str, float], dtype: 
         if node.name not in needed:
             continue
         if node.body is None:
-            values[node.name] = torch.tensor(at[node.name], dtype=real, requires_grad=node.name in live)
+            values[node.name] = torch.tensor(at[node.name], dtype=real, requires_grad=True)
             continue
         read = {}
         for parent in node.parents:
@@ -52,7 +52,9 @@ def evaluate_with_torch(derivation: Derivation, at: Mapping[str, float], dtype: 
                 clones[node.name, parent] = read[parent]
         made = torch.as_tensor(in_torch(node.body, read, real), dtype=real)
         values[node.name] = made.clone() if any(made is tensor for tensor in read.values()) else made
-        if node.name in live and values[node.name].requires_grad:
+        if node.name in live:
+            if not values[node.name].requires_grad:
+                values[node.name].requires_grad_()
             values[node.name].retain_grad()
     if values[derivation.output].requires_grad:
         values[derivation.output].backward()  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import sympy
 from flint import acb, arb, ctx, fmpq
 
+from symgrad.core.derivation import Derivation
 from symgrad.core.expression import Expr, name_of
 from symgrad.core.graph import Graph
 from symgrad.functions import row_of
@@ -162,6 +163,12 @@ class Balls:
             assert row.definition is not None, row.name
             return self.value(row.definition(*expression.args), values)
         ball = native(*arguments)
+        if row.backward and self.unit:
+            exact = Balls.exact()
+            for derivative, argument, size in zip(row.derivatives, expression.args, arguments, strict=True):
+                if not argument.is_Number:
+                    slope = exact.value(derivative(*expression.args, expression), values)
+                    ball = self.widened(ball, slope.abs_upper() * size.abs_upper(), row.backward)
         return self.widened(ball, ball.abs_upper(), row.rounding, row.absolute)
 
 
@@ -233,6 +240,28 @@ def enclose(graph: Graph, at: Mapping[str, float], balls: Balls) -> dict[str, ar
     values: dict[str, arb] = {}
     for node in graph.nodes:
         values[node.name] = arb(at[node.name]) if node.body is None else balls.value(node.body, values)
+    return values
+
+
+def conforming(derivation: Derivation, at: Mapping[str, float], dtype: str) -> dict[str, arb]:
+    """What conforming programs of a dtype may return for every value, local partial and adjoint, by node.
+
+    Partials are taken as the rules gave them, before anything cancelled, since torch adds up such terms and rounds.
+    """
+    balls = Balls.conforming(dtype)
+    values: dict[str, arb] = {}
+    for node in derivation.gradient.nodes:
+        if node.name in derivation.primal:
+            values[node.name] = arb(at[node.name]) if node.body is None else balls.value(node.body, values)
+    for step in derivation.steps:
+        total, magnitude = arb(int(step.node == derivation.output)), arb(0)
+        for term in step.terms:
+            values[term.partial_name] = balls.value(term.written, values)
+            product = values[derivation.adjoints[term.child]] * values[term.partial_name]
+            contribution = balls.widened(product, product.abs_upper(), 2)
+            values[term.contribution] = contribution
+            total, magnitude = total + contribution, magnitude + contribution.abs_upper()
+        values[step.adjoint] = balls.widened(total, magnitude, len(step.terms)) if len(step.terms) > 1 else total
     return values
 
 

@@ -17,24 +17,29 @@ from symgrad.errors import DataError
 from symgrad.functions import row_of
 
 TRIES = 400
-LARGEST = 1e6
+ORDINARY = 1e6
+LARGEST = 1e30
 NEAR_KINK = 1e-3
 
 _RANGES = ((0.3, 2.0), (-2.0, -0.3), (0.1, 0.9), (1.1, 3.0))
 
 
 def random_points(
-    derivation: Derivation, count: int, seed: int = 0, fixed: Mapping[str, float] | None = None
+    derivation: Derivation,
+    count: int,
+    seed: int = 0,
+    fixed: Mapping[str, float] | None = None,
+    *,
+    dtype: str = "float64",
 ) -> tuple[dict[str, float], ...]:
     """`count` points for every leaf, the same for the same seed.
-
-    Values are exact in float32, so that both precisions see the same point.
 
     Args:
         derivation: what will be evaluated there.
         count: how many points.
         seed: of the generator.
         fixed: leaves that keep a given value.
+        dtype: every value is exact in it.
 
     Raises:
         DataError: if no point inside the domain turns up.
@@ -48,18 +53,18 @@ def random_points(
         if tries > TRIES * count:
             raise DataError("no random point lies in the domain of this loss; give one with --at.")
         preferred = _RANGES[:2] if tries % 2 else _RANGES
-        point = {leaf: _single(generator.uniform(*generator.choice(preferred))) for leaf in leaves}
+        point = {leaf: _exact_in(dtype, generator.uniform(*generator.choice(preferred))) for leaf in leaves}
         point |= {name: value for name, value in (fixed or {}).items() if name in point}
-        if is_ordinary(derivation, point):
+        if is_ordinary(derivation, point, ORDINARY if tries <= TRIES * count // 2 else LARGEST):
             points.append(point)
     return tuple(points)
 
 
-def is_ordinary(derivation: Derivation, point: Mapping[str, float]) -> bool:
-    """Whether every value and derivative there is finite and of ordinary size, and no kink is near."""
+def is_ordinary(derivation: Derivation, point: Mapping[str, float], largest: float = LARGEST) -> bool:
+    """Whether every value and derivative there is finite and smaller than `largest`, and no kink is near."""
     with precision(80):
         values = enclose(derivation.gradient, point, Balls.exact())
-        if not all(ball.is_finite() and ball.abs_upper() < LARGEST for ball in values.values()):
+        if not all(ball.is_finite() and ball.abs_upper() < largest for ball in values.values()):
             return False
         return not any(
             abs(margin).abs_lower() < NEAR_KINK
@@ -94,6 +99,8 @@ def kinks(node: Node, values: Mapping[str, arb]) -> Iterator[tuple[str, arb]]:
             yield f"{row.name}: {row.kink}", margin
 
 
-def _single(value: float) -> float:
+def _exact_in(dtype: str, value: float) -> float:
+    if dtype == "float64":
+        return value
     (rounded,) = struct.unpack("f", struct.pack("f", value))
     return float(rounded)

@@ -73,14 +73,17 @@ def _verdicts(
             upstream = program.adjoints[term.child]
             inputs = [upstream, *(program.nodes[p] for p in (*derivation.primal[term.child].parents, term.child))]
             if all(map(math.isfinite, inputs)):
-                partial = balls.value(term.partial, values)
+                partial = balls.value(term.written, values)
                 ball = arb(upstream) * partial
                 ball = balls.widened(ball, ball.abs_upper(), 2)
                 yield from judge("contribution", *edge, program.contributions[edge], ball, inputs)
-        if len(step.terms) > 1:
-            parts = [program.contributions[t.child, t.parent] for t in step.terms]
-            magnitude = sum((abs(arb(part)) for part in parts), arb(0))
-            ball = balls.widened(sum((arb(part) for part in parts), arb(0)), magnitude, len(parts))
+        if step.node == output:
+            continue
+        parts = [program.contributions[t.child, t.parent] for t in step.terms]
+        if all(map(math.isfinite, parts)):
+            ball = sum((arb(part) for part in parts), arb(0))
+            if len(parts) > 1:  # one contribution alone is the adjoint, bit for bit
+                ball = balls.widened(ball, sum((abs(arb(part)) for part in parts), arb(0)), len(parts))
             yield from judge("adjoint", output, step.node, program.adjoints[step.node], ball, parts)
 
 

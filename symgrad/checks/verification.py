@@ -9,7 +9,7 @@ from dataclasses import replace
 from flint import arb
 
 from symgrad.backends import Program, compile
-from symgrad.checks.balls import PRECISION, Balls, distance_in_ulps, enclose, precision
+from symgrad.checks.balls import PRECISION, Balls, conforming, distance_in_ulps, precision
 from symgrad.checks.points import kinks, random_points
 from symgrad.checks.steps import check_steps
 from symgrad.core.derivation import Derivation
@@ -51,7 +51,7 @@ def verify(
     """
     compiled = compile(derivation, dtype=dtype)
     given: Sequence[Point] = (
-        random_points(derivation, random, seed) if at is None else [at] if isinstance(at, Mapping) else at
+        random_points(derivation, random, seed, dtype=dtype) if at is None else [at] if isinstance(at, Mapping) else at
     )
     points = tuple({name: float(value) for name, value in compiled.point(point).items()} for point in given)
     return verify_at(derivation, points, dtype, program or compiled)
@@ -79,7 +79,7 @@ def _at_point(
 ) -> Iterator[Verdict]:
     """All referees at one point."""
     with precision(PRECISION):
-        room = enclose(derivation.gradient, point, Balls.conforming(dtype))
+        room = conforming(derivation, point, dtype)
         conventions = _conventions(derivation, torchs)
     for step in derivation.steps:
         for term in step.terms:
@@ -90,12 +90,26 @@ def _at_point(
         kind: Kind = "gradient" if step.node in derivation.wrt else "adjoint"
         pair = (ours.adjoints[step.node], torchs.adjoints[step.node])
         yield _compared(kind, derivation.output, step.node, *pair, room[step.adjoint], dtype, "")
+    yield from _handed_on(derivation, ours, dtype)
     yield from check_steps(derivation, ours, dtype, "symgrad")
     # at a kink torch's step follows torch's own convention, which the partials above compare
     kinked = {edge for edge in torchs.contributions if edge[0] in conventions}
     for verdict in check_steps(derivation, torchs, dtype, "autograd"):
         if (verdict.of, verdict.by) not in kinked:
             yield verdict
+
+
+def _handed_on(derivation: Derivation, ours: Evaluation, dtype: str) -> Iterator[Verdict]:
+    """What the program hands on as loss and gradient is what it computed."""
+    output = derivation.output
+    pairs: list[tuple[Kind, str, float, float]] = [("value", output, ours.value, ours.nodes[output])]
+    pairs += [("gradient", name, ours.gradient[name], ours.adjoints[name]) for name in derivation.wrt]
+    for kind, name, given, computed in pairs:
+        same = given == computed or (math.isnan(given) and math.isnan(computed))
+        note = "" if same else f"symgrad hands on another number than the one it computed for {name}"
+        yield Verdict(
+            kind, output, name, "step", given, computed, distance_in_ulps(given, computed, dtype), 0.0, same, note
+        )
 
 
 def _compared(
@@ -158,7 +172,7 @@ def verify_batch(
         return verification
     with precision(PRECISION):
         balls = Balls.conforming(program.dtype)
-        room = [enclose(derivation.gradient, point, balls) for point in points]
+        room = [conforming(derivation, point, program.dtype) for point in points]
         verdicts = []
         for name, actual in gradient.items():
             parts = [values[derivation.adjoints[name]] for values in room]

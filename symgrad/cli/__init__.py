@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from symgrad.cli.derive import derive
 from symgrad.cli.examples import examples
 from symgrad.cli.train import train
 from symgrad.cli.verify import verify
-from symgrad.errors import SymgradError
+from symgrad.errors import SymgradError, SymgradWarning
 
 INTERNAL = 4
 INTERRUPTED = 130
@@ -31,7 +32,7 @@ INTERRUPTED = 130
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour messages.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.pass_context
-def cli(context: click.Context, color: str, debug: bool) -> None:  # noqa: ARG001  main looks for --debug itself
+def cli(context: click.Context, color: str, debug: bool) -> None:
     """Show the work of a gradient, and prove it.
 
     A loss goes in as text; its derivation by the chain rule comes out, step by named step, compiled to a trainer and
@@ -42,6 +43,8 @@ def cli(context: click.Context, color: str, debug: bool) -> None:  # noqa: ARG00
       symgrad derive "y_pred = x*w; l = (y_pred - y)**2" --wrt w
     """
     context.color = _wants_color(color)
+    if isinstance(context.obj, _Manner):
+        context.obj.color, context.obj.debug = context.color, debug
 
 
 for _command in (demo, derive, train, verify, examples):
@@ -57,17 +60,39 @@ def _wants_color(choice: str) -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
+@dataclass
+class _Manner:
+    """How to speak of an error; the group's options set it, and it outlives the command."""
+
+    color: bool | None = None
+    debug: bool = False
+
+    def say(self, head: str, color: str, text: str) -> None:
+        """One message on standard error."""
+        click.echo(click.style(head, fg=color, bold=True) + text, err=True, color=self.color)
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 3 cannot decide, 4 internal."""
-    debug = "--debug" in sys.argv[1:]
-    sys.exit(run(sys.argv[1:], debug))
+    sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str], debug: bool = False) -> int:
+def run(arguments: list[str]) -> int:
     """Run a command and return its exit code; every error ends here."""
-    warnings.showwarning = _show_warning
+    manner = _Manner(_wants_color("auto"))
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        manner.say("warning: ", "yellow", str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SymgradWarning)
+        warnings.showwarning = show
+        return _run(arguments, manner)
+
+
+def _run(arguments: list[str], manner: _Manner) -> int:
     try:
-        code = cli.main(arguments, prog_name="symgrad", standalone_mode=False)
+        code = cli.main(arguments, prog_name="symgrad", standalone_mode=False, obj=manner)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as stop:
@@ -76,30 +101,22 @@ def run(arguments: list[str], debug: bool = False) -> int:
         error.show()
         return error.exit_code
     except SymgradError as error:
-        _say("error: ", "red", str(error))
+        manner.say("error: ", "red", str(error))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted", "red", "")
+        manner.say("interrupted", "red", "")
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has seen enough; keep Python from complaining about it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except RecursionError:
-        _say("error: ", "red", "this model nests too deeply for Python's stack; name its parts.")
+        manner.say("error: ", "red", "this model nests too deeply for Python's stack; name its parts.")
         return 3
     except Exception as error:  # noqa: BLE001  the one place where anything unforeseen ends
-        if debug:
+        if manner.debug:
             traceback.print_exc()
-        _say("internal error: ", "red", f"{type(error).__name__}: {error} (symgrad --debug … shows the traceback)")
+        manner.say(
+            "internal error: ", "red", f"{type(error).__name__}: {error} (symgrad --debug … shows the traceback)"
+        )
         return INTERNAL
-
-
-def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    _say("warning: ", "yellow", str(message))
-
-
-def _say(head: str, color: str, text: str) -> None:
-    context = click.get_current_context(silent=True)
-    chosen = context.color if context else _wants_color("auto")
-    click.echo(click.style(head, fg=color, bold=True) + text, err=True, color=chosen)

@@ -37,7 +37,7 @@ class SourceCommand(click.Command):
         position = 0
         while position < len(args):
             argument = args[position]
-            if argument == "--" or argument == "-" or not argument.startswith("-"):
+            if argument in ("--", "-") or not argument.startswith("-"):
                 return args  # the source is there; whatever else begins with a minus is for Click to judge
             if takes_value.get(argument):
                 position += 1
@@ -107,7 +107,12 @@ def read_source(source: str, output: str | None) -> Graph:
     from symgrad.readers import read, read_file
 
     if source == "-":
-        return read(click.get_text_stream("stdin").read(), output=output)
+        with click.open_file("-", encoding="utf-8-sig") as stdin:
+            try:
+                text = stdin.read()
+            except UnicodeDecodeError:
+                raise ReadError("standard input is not UTF-8 text.") from None
+        return read(text, output=output)
     path, _, function = source.rpartition(":")
     if (path.endswith(".py") and function.isidentifier()) or source.endswith(".py"):
         raise _UnsupportedError(
@@ -178,7 +183,7 @@ def number(text: str, place: str) -> float:
 
 
 def _constant(text: str, place: str) -> float:
-    from symgrad.readers.expression import constant_value
+    from symgrad.calculus.numeric import constant_value
     from symgrad.readers.text import read_expression
 
     try:

@@ -176,6 +176,8 @@ def predictor(
     Raises:
         DataError: if an input is not a leaf, or nothing can be computed from the given ones.
     """
+    import numpy
+
     from symgrad.backends.numpy import compile_graph, scalar_type
     from symgrad.core.names import listing, suggestion
     from symgrad.renderers.log import prediction_line
@@ -201,7 +203,8 @@ def predictor(
 
     def say(when: str, parameters: Mapping[str, float]) -> str:
         point = {**known, **parameters, **values}
-        (value,) = function(*(real(point[leaf]) for leaf in leaves))
+        with numpy.errstate(all="ignore"):
+            (value,) = function(*(real(point[leaf]) for leaf in leaves))
         return prediction_line(when, tuple(inputs.values()), float(value))
 
     return say

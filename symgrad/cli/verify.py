@@ -70,7 +70,7 @@ def verify(
     elif point:
         from symgrad.checks.points import random_points
 
-        points = random_points(derivation, count or 1, seed, fixed=point)
+        points = random_points(derivation, count or 1, seed, fixed=point, dtype=dtype)
     verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype)
     write(render(verification, chosen_format(format_, out)), out)
     return 0 if verification.passed else 1

@@ -20,6 +20,8 @@ class Term:
         child: the node nearer to the output.
         parent: the node the child reads.
         partial: ∂child/∂parent with the other parents held fixed, in symbols of the primal.
+        written: the same before it was tidied; terms that cancel in `partial` still stand here, and their rounding is
+            what another program may have committed.
         rule: the name of the rule that gave it.
         partial_name: the node of the gradient graph that holds the partial.
         contribution: the node of the gradient graph that holds dL/dchild · ∂child/∂parent.
@@ -28,6 +30,7 @@ class Term:
     child: str
     parent: str
     partial: Expr
+    written: Expr
     rule: str
     partial_name: str
     contribution: str

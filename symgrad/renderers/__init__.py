@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import suggestion
@@ -70,9 +70,11 @@ def render(
         document = narrate(subject, evaluation, detail, notation)
     else:
         document = narrate_verification(subject)
-    return render_document(document, format, names)
+    return render_document(document, format, names, [node.name for node in primal.nodes])
 
 
-def render_document(document: Document, format: str, names: Mapping[str, str] | None = None) -> str:
-    """Print a document that is narrated already, in any format but JSON."""
-    return _RENDERERS[format](names).render(document)
+def render_document(
+    document: Document, format: str, names: Mapping[str, str] | None = None, known: Collection[str] = ()
+) -> str:
+    """Print a document that is narrated already, in any format but JSON; `known` are the names of all nodes."""
+    return _RENDERERS[format](names, known).render(document)

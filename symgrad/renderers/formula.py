@@ -8,14 +8,14 @@ format is a subclass that spells each piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 import sympy
 
 from symgrad.core.expression import HALF, Expr, is_negative, without_sign
-from symgrad.functions import row_of
+from symgrad.functions import KNOWN, row_of
 
 SUM, NEGATIVE, PRODUCT, POWER, ATOM = 1, 2, 3, 4, 5
 """Binding strengths, weakest first."""
@@ -102,8 +102,9 @@ class FormulaPrinter:
             return Printed(self.minus + self.number(-value).text, NEGATIVE)
         if isinstance(value, sympy.Rational) and value.q != 1:
             return self.fraction([sympy.Integer(value.p)], [sympy.Integer(value.q)])
-        text = str(value) if isinstance(value, sympy.Rational) else repr(float(value))
-        return Printed(self.decimal(text), ATOM)
+        text = str(value) if isinstance(value, sympy.Rational) else _shortest(float(value))
+        printed = self.decimal(text)
+        return Printed(printed, ATOM if printed == text else PRODUCT if " " in printed or "·" in printed else POWER)
 
     # the spelling of each piece, one by one
 
@@ -179,15 +180,19 @@ class UnicodePrinter(FormulaPrinter):
     Args:
         names: how to print a name.
         dotted: whether to put a dot between all factors, as definitions do.
+        known: names of nodes, which no run of letters may spell by accident.
     """
 
     minus = "−"
     comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "==": "=", "!=": "≠"}
-    raised_digits = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    raised_digits = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
-    def __init__(self, names: Mapping[str, str] | None = None, dotted: bool = False) -> None:
+    def __init__(
+        self, names: Mapping[str, str] | None = None, dotted: bool = False, known: Collection[str] = ()
+    ) -> None:
         super().__init__(names)
         self.dotted = dotted
+        self.words = frozenset({*KNOWN, *(self.name(name) for name in known)})
 
     def constant(self, name: str) -> str:
         return {"pi": "π"}.get(name, name)
@@ -195,10 +200,16 @@ class UnicodePrinter(FormulaPrinter):
     def factors(self, parts: list[Expr]) -> str:
         printed = [self.print(part, POWER) for part in parts]
         letters = all(_is_letter(text) for part, text in zip(parts, printed, strict=True) if _is_name(part))
+        letters = letters and not self._spells_a_word(printed)
         joined = printed[0]
         for (left, before), (right, text) in pairwise(zip(parts, printed, strict=True)):
             joined += text if self._touch(left, before, right, text, letters) else f"·{text}"
         return joined
+
+    def _spells_a_word(self, printed: list[str]) -> bool:
+        """Whether letters side by side could be read as another name, or as a function."""
+        run = "".join(text for text in printed if _is_letter(text))
+        return any(run[i:j] in self.words for i in range(len(run)) for j in range(i + 2, len(run) + 1))
 
     def _touch(self, left: Expr, before: str, right: Expr, text: str, letters: bool) -> bool:
         """Whether two factors may stand side by side without a dot."""
@@ -208,16 +219,23 @@ class UnicodePrinter(FormulaPrinter):
         if self.dotted:
             return False
         if opens:
-            return _is_letter(before) or before.startswith("(")
+            return (_is_letter(before) and letters) or before.startswith("(")
         return letters and _is_name(left) and _is_name(right)
 
     def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
-        if not above and below == [2]:
+        if above in ([], [1]) and below == [2]:
             return Printed("½", ATOM)
         return super().fraction(above, below)
 
+    def decimal(self, text: str) -> str:
+        mantissa, _, exponent = text.partition("e")
+        raised = f"10{str(int(exponent or 0)).translate(self.raised_digits)}"
+        return text if not exponent else raised if mantissa == "1" else f"{mantissa}·{raised}"
+
     def root(self, base: Expr) -> Printed:
-        return Printed(f"√{self.print(base, ATOM)}" if base.is_Symbol else f"√({self.print(base)})", ATOM)
+        return Printed(
+            f"√{self.print(base, ATOM)}" if base.is_Symbol or base.is_NumberSymbol else f"√({self.print(base)})", ATOM
+        )
 
     def raised(self, base: Expr, exponent: Expr) -> str:
         if isinstance(exponent, sympy.Integer) and exponent >= 0:
@@ -228,140 +246,6 @@ class UnicodePrinter(FormulaPrinter):
         if name == "abs":
             return Printed(f"|{self.print(arguments[0])}|", ATOM)
         return super().call(name, arguments)
-
-
-_LATEX_NAMES = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Xi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "lambda",
-        "Lambda",
-        "pi",
-        "Pi",
-    ]
-)
-_LATEX_FUNCTIONS = frozenset(
-    ["exp", "log", "sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "max", "min"]
-)
-_GREEK_LETTERS = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
-    "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "ϕ": "phi", "χ": "chi",
-    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
-    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
-}  # fmt: skip
-_ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
-
-
-class LatexPrinter(FormulaPrinter):
-    """LaTeX mathematics."""
-
-    comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
-
-    def name(self, name: str) -> str:
-        return self.names.get(name) or latex_name(name)
-
-    def constant(self, name: str) -> str:
-        return {"pi": r"\pi"}.get(name, name)
-
-    def decimal(self, text: str) -> str:
-        mantissa, _, exponent = text.partition("e")
-        return rf"{{{mantissa} \cdot 10^{{{int(exponent)}}}}}" if exponent else text
-
-    def parentheses(self, text: str) -> str:
-        return rf"\left({text}\right)"
-
-    def factors(self, parts: list[Expr]) -> str:
-        text = self.print(parts[0], PRODUCT)
-        for part in parts[1:]:
-            printed = self.print(part, POWER)
-            gap = (
-                r" \cdot "
-                if printed[0].isdigit() or printed.startswith("{")
-                else " "
-                if printed.startswith(r"\left(")
-                else r" \, "
-            )
-            text += gap + printed
-        return text
-
-    def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
-        top = self.print(above[0]) if len(above) == 1 else self.factors(above) if above else "1"
-        bottom = self.print(below[0]) if len(below) == 1 else self.factors(below)
-        return Printed(rf"\frac{{{top}}}{{{bottom}}}", PRODUCT)
-
-    def root(self, base: Expr) -> Printed:
-        return Printed(rf"\sqrt{{{self.print(base)}}}", POWER)
-
-    def raised(self, base: Expr, exponent: Expr) -> str:
-        return f"{self.print(base, ATOM)}^{{{self.print(exponent)}}}"
-
-    def call(self, name: str, arguments: tuple[Expr, ...]) -> Printed:
-        inside = ", ".join(self.print(a) for a in arguments)
-        if name == "abs":
-            return Printed(rf"\left|{inside}\right|", ATOM)
-        plain = name.replace("_", r"\_")
-        head = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{plain}}}"
-        return Printed(rf"{head}\left({inside}\right)", ATOM)
-
-    def cases(self, expression: sympy.Piecewise) -> Printed:
-        rows = []
-        for branch, condition in expression.args:
-            when = r"\text{otherwise}" if condition is sympy.true else self.condition(condition)
-            rows.append(rf"{self.print(branch)} & {when}")
-        return Printed(r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}", SUM)
-
-
-def latex_name(name: str) -> str:
-    """A node's name in LaTeX: `y_pred` is y with a subscript, `y_hat` wears a hat, `alpha` is the letter."""
-    if name in _LATEX_NAMES:
-        return rf"\{name}"
-    spelled = re.sub(r"(?<=[A-Za-z])([0-9]+)$", r"_\1", name) if "_" not in name else name
-    head, _, tail = spelled.partition("_")
-    if not head:
-        return rf"\mathrm{{{_escaped(name)}}}"
-    if tail in _ACCENTS:
-        return rf"\{_ACCENTS[tail]}{{{latex_name(head)}}}"
-    base = (
-        rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
-    )
-    if not tail:
-        return base
-    index = tail if tail.isdigit() or len(tail) == 1 else rf"\mathrm{{{_escaped(tail)}}}"
-    return f"{base}_{{{index}}}"
-
-
-def _escaped(text: str) -> str:
-    spelled = {"_": r"\_", **{letter: rf"\{name} " for letter, name in _GREEK_LETTERS.items()}}
-    return "".join(spelled.get(character, character) for character in text).strip()
 
 
 def _take_apart(product: sympy.Mul) -> tuple[list[Expr], list[Expr]]:
@@ -400,6 +284,17 @@ def _sign_of(relation: sympy.Basic) -> str:
         "Equality": "==",
         "Unequality": "!=",
     }[type(relation).__name__]
+
+
+def _shortest(value: float) -> str:
+    """The shorter of two spellings that both read back: `10000000000.0` and `1e10`."""
+    plain = repr(value)
+    mantissa, _, exponent = plain.partition("e")
+    if not exponent:
+        digits = plain.replace(".", "").strip("0")
+        mantissa, _, exponent = f"{value:.{max(len(digits) - 1, 0)}e}".partition("e")
+    scientific = f"{mantissa}e{int(exponent)}"
+    return scientific if float(scientific) == value and ("e" in plain or len(scientific) + 2 < len(plain)) else plain
 
 
 def _is_name(part: Expr) -> bool:

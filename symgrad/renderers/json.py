@@ -9,7 +9,8 @@ from typing import Any
 from symgrad.calculus.forms import Forms
 from symgrad.core.derivation import Derivation, Step
 from symgrad.core.results import Evaluation
-from symgrad.renderers.formula import LatexPrinter, TextPrinter, latex_name
+from symgrad.renderers.formula import TextPrinter
+from symgrad.renderers.latex_formula import LatexPrinter, distinct_names
 
 SCHEMA = 1
 PATH_LIMIT = 64
@@ -22,8 +23,9 @@ def to_json(derivation: Derivation, evaluation: Evaluation | None = None) -> str
     `value` fields are there only with an evaluation; a number that is not finite is the string `"nan"`, `"inf"` or
     `"-inf"`, since JSON has none. `worked` and `closed` are null where the form would be too large.
     """
-    text, latex, forms = TextPrinter(), LatexPrinter(), Forms(derivation)
     primal = derivation.primal
+    latex = LatexPrinter(distinct_names(node.name for node in primal.nodes))
+    text, forms = TextPrinter(), Forms(derivation)
 
     def valued(entry: dict[str, Any], value: float | None) -> dict[str, Any]:
         return entry if value is None else {**entry, "value": _number(value)}
@@ -40,13 +42,19 @@ def to_json(derivation: Derivation, evaluation: Evaluation | None = None) -> str
         entry: dict[str, Any] = {"name": node.name, "role": role(node.name), "index": [], "summed": []}
         entry["body"] = None if node.body is None else text.print(node.body)
         entry["latex"] = (
-            latex_name(node.name) if node.body is None else f"{latex_name(node.name)} = {latex.print(node.body)}"
+            latex.name(node.name) if node.body is None else f"{latex.name(node.name)} = {latex.print(node.body)}"
         )
         entry["shape"] = list(node.shape)
         nodes.append(valued(entry, evaluation.nodes.get(node.name) if evaluation else None))
     edges = [
         valued(
-            {"child": t.child, "parent": t.parent, "partial": text.print(t.partial), "rule": t.rule},
+            {
+                "name": t.partial_name,
+                "child": t.child,
+                "parent": t.parent,
+                "partial": text.print(t.partial),
+                "rule": t.rule,
+            },
             evaluation.partials[t.child, t.parent] if evaluation else None,
         )
         for t in derivation.terms

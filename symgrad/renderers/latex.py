@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
 from symgrad.renderers.document import (
@@ -24,7 +24,8 @@ from symgrad.renderers.document import (
     Sum,
     Table,
 )
-from symgrad.renderers.formula import NEGATIVE, PRODUCT, LatexPrinter
+from symgrad.renderers.formula import NEGATIVE, PRODUCT
+from symgrad.renderers.latex_formula import LatexPrinter, distinct_names
 from symgrad.renderers.values import is_exact, short
 
 LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
@@ -33,8 +34,8 @@ LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other
 class LatexRenderer:
     """Prints a document in LaTeX; it needs amsmath."""
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        self.formula = LatexPrinter(names)
+    def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
+        self.formula = LatexPrinter({**distinct_names(known), **(names or {})})
 
     def render(self, document: Document) -> str:
         """The whole document, without a newline at its end."""

@@ -7,7 +7,8 @@ and added up; whatever shares an intermediate is told backwards, each total once
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -15,9 +16,10 @@ from typing import Literal
 import sympy
 
 from symgrad.calculus.forms import Forms, Path
+from symgrad.calculus.numeric import constant_value
 from symgrad.calculus.simplify import plus, times
 from symgrad.core.derivation import Derivation, Step, Term
-from symgrad.core.expression import ONE, Expr, name_of, occurrences, symbol
+from symgrad.core.expression import ONE, Expr, add, name_of, number, occurrences, substitute, symbol
 from symgrad.core.results import Evaluation
 from symgrad.renderers.document import (
     Block,
@@ -105,7 +107,7 @@ class _Narrator:
     def _by_paths(self, name: str, opens: bool) -> list[Block]:
         paths = self.forms.paths(name)
         if name == self.derivation.output:
-            return [Gap(), Equations((Row((self._adjoint(name), ONE), value=self._adjoint_value(name)),))]
+            return [Gap(), Equations((Row((self._adjoint(name), ONE)),))]
         if len(paths) > 1:
             return self._fork(name, paths)
         (path,) = paths
@@ -114,20 +116,13 @@ class _Narrator:
         blocks += [Chain(path.nodes), Gap()]
         factors = tuple(term.partial for term in path.terms)
         if len(path.terms) == 1:
-            row = Row(
-                (self._adjoint(name), factors[0]),
-                self._rule(path.terms[0]),
-                self._cases(path.terms[0]),
-                self._adjoint_value(name),
-            )
-            return [*blocks, Equations((row, *self._closing(step, factors[0])))]
-        leibniz = Row((self._adjoint(name), Product(tuple(self._partial(term) for term in path.terms))))
-        blocks.append(Equations((leibniz,)))
-        if self.detail == "steps":
-            blocks.append(Equations(tuple(self._local(term) for term in path.terms), local=True))
-        worked = Row((self._adjoint(name), Product(factors)))
-        rows = (worked, *self._closing(step, path.product, shown=False))
-        return [*blocks, Equations(_with_value(rows, self._adjoint_value(name)))]
+            row = Row((self._adjoint(name), factors[0]), self._rule(path.terms[0]), self._cases(path.terms[0]))
+            rows = (row, *self._closing(step, factors[0]))
+            return [*blocks, Equations(_with_value(rows, self._adjoint_value(name)))]
+        leibniz = Product(tuple(self._partial(term) for term in path.terms))
+        locals_ = path.terms if self.detail == "steps" else ()
+        closing = self._closing(step, path.product, shown=False)
+        return [*blocks, *self._equations(name, leibniz, locals_, Product(factors), closing)]
 
     def _fork(self, name: str, paths: tuple[Path, ...]) -> list[Block]:
         blocks: list[Block] = [Gap()]
@@ -149,8 +144,9 @@ class _Narrator:
         step = self.derivation.step(name)
         products = tuple(path.product for path in paths)
         total: tuple[Inline | None, ...] = (self._adjoint(name), Sum(products))
-        rows = (Row(total), *self._closing(step, plus(*products), shown=False))
-        if len(rows) == 2 and rows[1].cells[0] is None:
+        told = plus(*products)
+        rows = (Row(total), *self._closing(step, told, shown=told == add(*products)))
+        if len(rows) == 2 and rows[1].cells:
             rows = (Row((*total, rows[1].cells[1])),)
         return [*blocks, Paths(tuple(items)), Equations(_with_value(rows, self._adjoint_value(name)))]
 
@@ -188,8 +184,8 @@ class _Narrator:
         adjoint, value = self._adjoint(step.node), self._adjoint_value(step.node)
         if self.quantities.is_direct(step.node):
             (term,) = step.terms
-            row = Row((adjoint, term.partial), self._rule(term), self._cases(term), value)
-            return [Equations((row, *self._closing(step, term.partial)))]
+            row = Row((adjoint, term.partial), self._rule(term), self._cases(term))
+            return [Equations(_with_value((row, *self._closing(step, term.partial)), value))]
         leibniz: list[Inline] = []
         worked: list[Inline] = []
         for term in step.terms:
@@ -205,17 +201,27 @@ class _Narrator:
                 worked.append(shown if term.partial == ONE else term.partial)
             else:
                 worked.append(Product((shown, term.partial)))
-        blocks: list[Block] = [Equations((Row((adjoint, _sum(leibniz))),))]
-        if self.detail == "steps" and fresh_terms:
-            blocks.append(Equations(tuple(self._local(term) for term in fresh_terms), local=True))
         unshortened = plus(*(times(self.forms.upstream(t), t.partial) for t in step.terms))
-        rows = [Row((adjoint, _sum(worked)))]
+        rows: list[Row] = []
         if self.forms.worked[step.node] != unshortened and not self.forms.names_adjoint(unshortened):
             rows.append(Row((None, self.forms.worked[step.node])))
         if step.node in self.derivation.wrt:
             rows += self._closing(step, self.forms.worked[step.node])
-        blocks.append(Equations(_with_value(tuple(rows), value)))
-        return blocks
+        locals_ = fresh_terms if self.detail == "steps" else ()
+        return self._equations(step.node, _sum(leibniz), locals_, _sum(worked), tuple(rows))
+
+    def _equations(
+        self, node: str, leibniz: Inline, terms: Sequence[Term], worked: Inline, closing: tuple[Row, ...]
+    ) -> list[Block]:
+        """The Leibniz form, its local partials, the worked form and what closes it; on one line where no partial is."""
+        adjoint, value = self._adjoint(node), self._adjoint_value(node)
+        if not terms:
+            return [Equations(_with_value((Row((adjoint, leibniz, worked)), *closing), value))]
+        return [
+            Equations((Row((adjoint, leibniz)),)),
+            Equations(tuple(self._local(term) for term in terms), local=True),
+            Equations(_with_value((Row((adjoint, worked)), *closing), value)),
+        ]
 
     def _upstream_quantity(self, child: str) -> Quantity:
         if self.quantities.is_direct(child):
@@ -306,22 +312,61 @@ def _with_value(rows: tuple[Row, ...], value: float | None) -> tuple[Row, ...]:
     """The value beside the last row that says something."""
     last = max(i for i, row in enumerate(rows) if row.cells)
     row = rows[last]
+    if isinstance(row.cells[-1], sympy.Number) and not row.note:
+        return rows  # a number is its own value
     return (*rows[:last], Row(row.cells, row.note, row.cases, value), *rows[last + 1 :])
 
 
-def _holding(partial: Expr, nodes: Mapping[str, float]) -> tuple[sympy.Basic, ...]:
-    """The conditions in `partial` that hold at a point, the others negated."""
+def _holding(partial: sympy.Basic, nodes: Mapping[str, float]) -> tuple[sympy.Basic, ...]:
+    """The conditions that hold at a point on the branches `partial` takes there; those that fail are negated."""
     found: list[sympy.Basic] = []
-    for cases in sympy.preorder_traversal(partial):
-        if not isinstance(cases, sympy.Piecewise):
-            continue
-        for _, condition in cases.args:
-            if condition is sympy.true:
-                break
-            values = {o: sympy.Float(nodes[name_of(o)]) for o in occurrences(condition)}
-            if all(math.isfinite(v) for v in values.values()):
-                holds = bool(condition.subs(values))
-                found.append(condition if holds else condition.negated)
-                if holds:
-                    break
-    return tuple(dict.fromkeys(found))
+    if not isinstance(partial, sympy.Piecewise):
+        for argument in partial.args:
+            found += _holding(argument, nodes)
+        return _merged(found)
+    for branch, condition in partial.args:
+        if condition is sympy.true:
+            return _merged([*found, *_holding(branch, nodes)])
+        holds = _holds(condition, nodes)
+        if holds is None:
+            return _merged(found)
+        found.append(condition if holds else condition.negated)
+        if holds:
+            return _merged([*found, *_holding(branch, nodes)])
+    return _merged(found)
+
+
+def _holds(condition: sympy.Basic, nodes: Mapping[str, float]) -> bool | None:
+    """Whether a comparison holds at a point; None where its sides have no value."""
+    values: dict[sympy.Basic, Expr] = {o: number(nodes[name_of(o)]) for o in occurrences(condition)}
+    if not all(math.isfinite(nodes[name_of(o)]) for o in values):
+        return None
+    try:
+        left, right = (constant_value(substitute(side, values)) for side in condition.args)
+    except (OverflowError, ValueError, ZeroDivisionError):
+        return None
+    if not isinstance(left, float) or not isinstance(right, float):
+        return None
+    compare: Callable[[float, float], bool] = {
+        sympy.StrictGreaterThan: operator.gt,
+        sympy.GreaterThan: operator.ge,
+        sympy.StrictLessThan: operator.lt,
+        sympy.LessThan: operator.le,
+        sympy.Equality: operator.eq,
+        sympy.Unequality: operator.ne,
+    }[type(condition)]
+    return compare(left, right)
+
+
+def _merged(conditions: list[sympy.Basic]) -> tuple[sympy.Basic, ...]:
+    """Conditions without repetition; `a <= b` and `a != b` are one, and so are `a <= b` and `a == b`."""
+    kept = list(dict.fromkeys(conditions))
+    for weak in [c for c in kept if isinstance(c, (sympy.LessThan, sympy.GreaterThan))]:
+        for other in [c for c in kept if c.args == weak.args]:
+            if isinstance(other, sympy.Equality):
+                kept.remove(weak)
+            elif isinstance(other, sympy.Unequality):
+                strict = sympy.StrictLessThan if isinstance(weak, sympy.LessThan) else sympy.StrictGreaterThan
+                kept[kept.index(weak)] = strict(*weak.args, evaluate=False)
+                kept.remove(other)
+    return tuple(kept)

@@ -71,7 +71,7 @@ class Quantities:
         taken = {node.name for node in self.derivation.primal.nodes} | {*self.derivation.adjoints.values()}
         names = {}
         for term in self.derivation.terms:
-            if term.child == self.derivation.output and not self.forms.has_fork:
+            if term.child == self.derivation.output and not self.forms.has_ambiguity:
                 names[term] = self.derivation.adjoints[term.parent]
             else:
                 names[term] = fresh(f"d{term.child}_d{term.parent}", taken)

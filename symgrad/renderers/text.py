@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
 from symgrad.renderers.document import (
@@ -32,6 +32,10 @@ from symgrad.renderers.values import aligned
 
 GAP = 6
 """Spaces between a formula and the rule beside it."""
+
+
+WIDEST = 110
+"""A longer line does not push the others' values aside."""
 
 
 class LineRenderer:
@@ -225,7 +229,8 @@ class _Widths:
     def measure(self, renderer: LineRenderer, block: Block) -> None:
         """Widen the columns for a block."""
         if isinstance(block, Paths):
-            self.value = max(self.value, *(len(line) for line in renderer.path_lines(block)))
+            lengths = (len(line) for line in renderer.path_lines(block))
+            self.value = max(self.value, *(length if length <= WIDEST else 0 for length in lengths))
         if not isinstance(block, Equations):
             return
         rows = [row for row in block.rows if row.cells]
@@ -237,7 +242,7 @@ class _Widths:
         for row, note in zip(rows, notes, strict=True):
             if row.value is not None:
                 length = self.note + note + 3 if note else left + 3 + len(renderer.right(row))
-                self.value = max(self.value, length)
+                self.value = max(self.value, length if length <= WIDEST else 0)
 
 
 class TextRenderer(LineRenderer):
@@ -247,8 +252,8 @@ class TextRenderer(LineRenderer):
     legend = "d.. is a total derivative, p.. a local partial: all other parents of that node are held fixed."
     legend_always = True
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        del names  # another name would not read back
+    def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
+        del names, known  # another name would not read back
         self.formula = self.definition = TextPrinter()
 
     def quantity(self, quantity: Quantity) -> str:
@@ -262,10 +267,10 @@ class UnicodeRenderer(LineRenderer):
     legend = "d is a total derivative, ∂ a local one: all other parents of that node are held fixed."
     legend_always = False
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
         spelled = {name: plain_name(given) for name, given in (names or {}).items()}
-        self.formula = UnicodePrinter(spelled)
-        self.definition = UnicodePrinter(spelled, dotted=True)
+        self.formula = UnicodePrinter(spelled, known=known)
+        self.definition = UnicodePrinter(spelled, dotted=True, known=known)
 
     def quantity(self, quantity: Quantity) -> str:
         d = "d" if quantity.total else "∂"

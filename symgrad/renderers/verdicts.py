@@ -12,6 +12,9 @@ from symgrad.renderers.document import Block, Document, Gap, Quantity, Remark, T
 from symgrad.renderers.quantities import Quantities
 from symgrad.renderers.values import short
 
+TOLD = 8
+"""At most this many failures are put into words."""
+
 
 def narrate_verification(verification: Verification) -> Document:
     """Tell a verification: symgrad's number, autograd's, their distance, and whether rounding explains it."""
@@ -93,16 +96,22 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
         passed = (of, by) not in failed and (kind == "partial" or (by, by) not in failed)
         word = "ok" if passed else "WRONG"
         note = f"{word}  {worst.note}" if worst.note and passed else word
-        rows.append(
-            ((_quantity(quantities, key), short(worst.value), short(worst.reference), ulps(worst.ulps), note), passed)
-        )
+        digits = short if passed else repr
+        cells = (digits(worst.value), digits(worst.reference), ulps(worst.ulps), note)
+        rows.append(((_quantity(quantities, key), *cells), passed))
     return rows
 
 
 def _notes(verification: Verification) -> list[Block]:
-    """Each failure in words, the first fault first."""
-    first = sorted(verification.failures, key=lambda v: v.referee != "step")[:12]
-    return [*(Remark((_sentence(verdict),)) for verdict in first), *([Gap()] if first else [])]
+    """The failures in words: where a fault was made, if a step check found it, else where it showed."""
+    made = [verdict for verdict in verification.failures if verdict.referee != "autograd"]
+    worst: dict[tuple[str, str, str], Verdict] = {}
+    for verdict in made or verification.failures:
+        key = (verdict.judged, verdict.of, verdict.by)
+        if key not in worst or verdict.ulps > worst[key].ulps:
+            worst[key] = verdict
+    told = [Remark((_sentence(verdict),)) for verdict in list(worst.values())[:TOLD]]
+    return [*told, *([Gap()] if told else [])]
 
 
 def _sentence(verdict: Verdict) -> str:

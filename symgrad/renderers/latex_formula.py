@@ -1,0 +1,173 @@
+"""Printing one expression in LaTeX, and names as mathematics writes them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+import sympy
+
+from symgrad.core.expression import Expr
+from symgrad.renderers.formula import ATOM, POWER, PRODUCT, SUM, FormulaPrinter, Printed
+
+_LATEX_NAMES = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Xi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "lambda",
+        "Lambda",
+        "pi",
+        "Pi",
+    ]
+)
+_LATEX_FUNCTIONS = frozenset(
+    ["exp", "log", "sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "max", "min"]
+)
+_GREEK_LETTERS = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
+    "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "ϕ": "phi", "χ": "chi",
+    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
+    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+_MARKS = {
+    "\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0306": "breve",
+    "\u0307": "dot", "\u0308": "ddot", "\u030c": "check",
+}  # fmt: skip
+_ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
+
+
+class LatexPrinter(FormulaPrinter):
+    """LaTeX mathematics."""
+
+    comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
+
+    def name(self, name: str) -> str:
+        return self.names.get(name) or latex_name(name)
+
+    def constant(self, name: str) -> str:
+        return {"pi": r"\pi"}.get(name, name)
+
+    def decimal(self, text: str) -> str:
+        mantissa, _, exponent = text.partition("e")
+        raised = f"10^{{{int(exponent or 0)}}}"
+        return text if not exponent else raised if mantissa == "1" else rf"{mantissa} \cdot {raised}"
+
+    def parentheses(self, text: str) -> str:
+        return rf"\left({text}\right)"
+
+    def factors(self, parts: list[Expr]) -> str:
+        text = self.print(parts[0], PRODUCT)
+        for part in parts[1:]:
+            printed = self.print(part, POWER)
+            gap = (
+                r" \cdot "
+                if printed[0].isdigit() or printed.startswith("{")
+                else " "
+                if printed.startswith(r"\left(")
+                else r" \, "
+            )
+            text += gap + printed
+        return text
+
+    def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
+        top = self.print(above[0]) if len(above) == 1 else self.factors(above) if above else "1"
+        bottom = self.print(below[0]) if len(below) == 1 else self.factors(below)
+        return Printed(rf"\frac{{{top}}}{{{bottom}}}", PRODUCT)
+
+    def root(self, base: Expr) -> Printed:
+        return Printed(rf"\sqrt{{{self.print(base)}}}", POWER)
+
+    def raised(self, base: Expr, exponent: Expr) -> str:
+        return f"{self.print(base, ATOM)}^{{{self.print(exponent)}}}"
+
+    def call(self, name: str, arguments: tuple[Expr, ...]) -> Printed:
+        inside = ", ".join(self.print(a) for a in arguments)
+        if name == "abs":
+            return Printed(rf"\left|{inside}\right|", ATOM)
+        plain = name.replace("_", r"\_")
+        head = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{plain}}}"
+        return Printed(rf"{head}\left({inside}\right)", ATOM)
+
+    def cases(self, expression: sympy.Piecewise) -> Printed:
+        rows = []
+        pairs = list(expression.args)
+        while isinstance(pairs[-1][0], sympy.Piecewise):
+            pairs[-1:] = pairs[-1][0].args  # otherwise, if …: one more row
+        for branch, condition in pairs:
+            when = r"\text{otherwise}" if condition is sympy.true else self.condition(condition)
+            rows.append(rf"{self.print(branch)} & {when}")
+        return Printed(r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}", SUM)
+
+
+def latex_name(name: str) -> str:
+    """A node's name in LaTeX: `y_pred` is y with a subscript, `y_hat` wears a hat, `alpha` is the letter."""
+    if name in _LATEX_NAMES:
+        return rf"\{name}"
+    spelled = re.sub(r"(?<=[A-Za-z])([0-9]+)$", r"_\1", name) if "_" not in name else name
+    head, _, tail = spelled.partition("_")
+    if not head:
+        return rf"\mathrm{{{_escaped(name)}}}"
+    if tail in _ACCENTS:
+        return rf"\{_ACCENTS[tail]}{{{latex_name(head)}}}"
+    base = (
+        rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
+    )
+    if not tail:
+        return base
+    index = tail if tail.isdigit() or len(tail) == 1 else rf"\mathrm{{{_escaped(tail)}}}"
+    return f"{base}_{{{index}}}"
+
+
+def distinct_names(names: Iterable[str]) -> dict[str, str]:
+    """LaTeX for each name; of two that would look alike, `w1` and `w_1`, the second is spelled out."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        latex = latex_name(name)
+        spelled[name] = rf"\mathrm{{{_escaped(name)}}}" if latex in spelled.values() else latex
+    return spelled
+
+
+def _escaped(text: str) -> str:
+    return "".join(_letter(character) for character in text).strip()
+
+
+def _letter(character: str) -> str:
+    """One character of a name, so that LaTeX can set it."""
+    if character in _GREEK_LETTERS:
+        return rf"\{_GREEK_LETTERS[character]} "
+    parts = unicodedata.normalize("NFD", character)
+    base = parts[0]
+    for mark in parts[1:]:
+        base = rf"\{_MARKS.get(mark, 'text')}{{{base}}}"
+    return r"\_" if character == "_" else base
