@@ -19,6 +19,9 @@ from symgrad.functions import Elementary, Row, row_of
 INLINE_LIMIT = 12
 """How many operations a statement may hold before its parts get statements of their own."""
 
+WIDTH_LIMIT = 40
+"""How many terms or factors stand in one statement."""
+
 
 class Total(Elementary):
     """The sum over the sample axis."""
@@ -149,6 +152,10 @@ class _Lowering:
         """The symbol of an operation on symbols and numbers, new or known."""
         if operation.is_Atom:
             return operation
+        if isinstance(operation, (sympy.Add, sympy.Mul)) and len(operation.args) > WIDTH_LIMIT:
+            # in turn, as before, but not in one statement: Python's compiler nests as deep as a sum is wide
+            head = self.operation(rebuild(operation, operation.args[:WIDTH_LIMIT]))
+            return self.operation(rebuild(operation, (head, *operation.args[WIDTH_LIMIT:])))
         if operation not in self.known:
             target = self.new(constant=self.constants.issuperset(_reads(operation)))
             self.known[operation] = target

@@ -20,7 +20,7 @@ INNER_LIMIT = 3
 """Where several occurrences join, the rules within are named while there are at most this many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Partial:
     """∂body/∂parent, tidied and as the rules gave it, and the names of the rules."""
 
@@ -29,7 +29,7 @@ class Partial:
     rule: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Bend:
     """One turn on the way down: which rule, into which argument, and what rule joins several arguments."""
 
@@ -38,7 +38,7 @@ class _Bend:
     joining: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Route:
     """The way from the body to an occurrence: what stands before and after it in the product, and the bends."""
 

@@ -6,6 +6,7 @@ never loads torch.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -74,6 +75,9 @@ class _Manner:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 3 cannot decide, 4 internal."""
+    gc.set_threshold(
+        100_000, 30, 30
+    )  # a derivation is a large tree without cycles; looking for garbage in it is in vain
     sys.exit(run(sys.argv[1:]))
 
 

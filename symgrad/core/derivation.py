@@ -12,7 +12,7 @@ from symgrad.core.names import listing
 from symgrad.errors import GraphError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Term:
     """One factor of the chain rule: an edge of the graph, told from child to parent.
 
@@ -36,7 +36,7 @@ class Term:
     contribution: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """All paths into one node, and their sum.
 

@@ -2,14 +2,15 @@
 
 SymPy rewrites what it builds: `(y_pred - y)**2` becomes `(-y + y_pred)**2`, `2*(a + b)` is multiplied out and
 `0*x` loses its parent. symgrad therefore builds every expression unevaluated, through the constructors below, and
-takes it apart only through `rebuild` and `substitute`. `a - b` is `Add(a, Mul(-1, b))` and `a/b` is
+takes it apart only through `rebuild` and `substitute`; `_from_args` is what `Add(…, evaluate=False)` ends in, without
+looking at each argument again. `a - b` is `Add(a, Mul(-1, b))` and `a/b` is
 `Mul(a, Pow(b, -1))`, as in SymPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import TypeAlias
 
 import sympy
@@ -22,13 +23,13 @@ ONE: Expr = sympy.Integer(1)
 HALF: Expr = sympy.Rational(1, 2)
 
 
-@cache
+@lru_cache(maxsize=65536)
 def symbol(name: str) -> sympy.Symbol:
     """The symbol of a node: one factory, since `Symbol("x") != Symbol("x", real=True)`."""
     return sympy.Symbol(name, real=True)
 
 
-@cache
+@lru_cache(maxsize=65536)
 def index_symbol(name: str) -> sympy.Symbol:
     """The symbol of an index, which is not a parent of anything."""
     return sympy.Symbol(name, integer=True)
@@ -38,14 +39,14 @@ def add(*terms: Expr) -> Expr:
     """The sum of `terms` in the order given; no terms are 0."""
     if len(terms) < 2:
         return terms[0] if terms else ZERO
-    return sympy.Add(*terms, evaluate=False)
+    return sympy.Add._from_args(terms)
 
 
 def mul(*factors: Expr) -> Expr:
     """The product of `factors` in the order given; no factors are 1."""
     if len(factors) < 2:
         return factors[0] if factors else ONE
-    return sympy.Mul(*factors, evaluate=False)
+    return sympy.Mul._from_args(factors)
 
 
 def power(base: Expr, exponent: Expr | int) -> Expr:
@@ -121,6 +122,8 @@ def without_sign(expression: Expr) -> Expr:
 
 def rebuild(expression: sympy.Basic, arguments: tuple[sympy.Basic, ...]) -> sympy.Basic:
     """The same operation on other arguments, not evaluated."""
+    if isinstance(expression, (sympy.Add, sympy.Mul)):
+        return expression._from_args(arguments)
     if isinstance(expression, (ExprCondPair, sympy.Tuple, sympy.Indexed)):
         return expression.func(*arguments)
     return expression.func(*arguments, evaluate=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import sympy
@@ -13,7 +13,7 @@ from symgrad.core.names import listing, suggestion, why_not_a_name
 from symgrad.errors import GraphError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One line `v[I] = Σ_S body`.
 
@@ -24,6 +24,9 @@ class Node:
         summed: the indices `S` summed over.
         shape: sizes of a leaf's axes, names or integers; none for a scalar.
 
+    Attributes:
+        parents: names of the nodes the body reads, in order of first appearance.
+
     Raises:
         GraphError: if the name is not a name, or a leaf sums over something.
     """
@@ -33,6 +36,7 @@ class Node:
     index: tuple[sympy.Symbol, ...] = ()
     summed: tuple[sympy.Symbol, ...] = ()
     shape: tuple[str | int, ...] = ()
+    parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reason = why_not_a_name(self.name)
@@ -43,19 +47,14 @@ class Node:
         overlap = [str(i) for i in self.summed if i in self.index]
         if overlap:
             raise GraphError(f"node {self.name!r} both keeps and sums the index {listing(overlap)}.")
+        own = {*self.index, *self.summed}
+        read = () if self.body is None else occurrences(self.body)
+        object.__setattr__(self, "parents", tuple(dict.fromkeys(name_of(o) for o in read if o not in own)))
 
     @property
     def is_leaf(self) -> bool:
         """Whether this is an input or a parameter."""
         return self.body is None
-
-    @cached_property
-    def parents(self) -> tuple[str, ...]:
-        """Names of the nodes the body reads, in order of first appearance."""
-        if self.body is None:
-            return ()
-        own = {*self.index, *self.summed}
-        return tuple(dict.fromkeys(name_of(o) for o in occurrences(self.body) if o not in own))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,13 @@ def narrate_verification(verification: Verification) -> Document:
     table = Table((_where(verification), "symgrad", "autograd", "error", ""), tuple(row for row, _ in rows))
     blocks: list[Block] = [table, *_notes(verification)]
     agreeing = sum(passed for _, passed in rows)
-    blocks.append(Remark((f"{agreeing} of {len(rows)} agree ({verification.versions}, {verification.dtype})",)))
+    steps = {(v.judged, v.kind, v.of, v.by) for v in verification.failures if v.referee != "autograd"}
+    departing = (
+        f"; {len(steps)} {'step departs' if len(steps) == 1 else 'steps depart'} from the formula" if steps else ""
+    )
+    blocks.append(
+        Remark((f"{agreeing} of {len(rows)} agree ({verification.versions}, {verification.dtype}){departing}",))
+    )
     return tuple(blocks)
 
 
