@@ -204,6 +204,17 @@ class TestCheckpoints:
         assert seen == [1, 2, 3, 4, 5]  # at each step the one before it is on disk
         assert json.loads(file.read_text())["step"] == 6
 
+    @pytest.mark.parametrize("every", [1, 7, 5000, 10_000])
+    def test_save_every_counts_steps(
+        self, seed: sg.Derivation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+    ) -> None:
+        """Checkpoints come every N steps, whatever the epochs and however long the stretches run at once."""
+        saved: list[int] = []
+        monkeypatch.setattr("symgrad.training.loop.save", lambda _, checkpoint: saved.append(checkpoint.step))
+        samples = {"x": np.linspace(0.1, 1, 5001), "y": np.linspace(0.2, 2, 5001)}
+        sg.train(seed, samples, START, epochs=2, save_to=tmp_path / "run.json", save_every=every)
+        assert saved == [*range(every, 10_002 + 1, every), 10_002]
+
     def test_another_run_is_refused(self, seed: sg.Derivation, tmp_path: Path) -> None:
         """A checkpoint continues its own run only; what differs is named."""
         file = tmp_path / "run.json"

@@ -29,6 +29,9 @@ from symgrad.training.optimizers import GradientDescent, Optimizer, optimizer_na
 CHUNK = 4096
 """Steps of a silent run between two looks at whether to stop."""
 
+REPORT_EVERY = 1000
+"""Steps between two reports of progress."""
+
 Log = Callable[[StepRecord | tuple[int, float]], None]
 """Called with each step's record, and with `(epoch, loss)` at the end of each epoch."""
 
@@ -159,10 +162,12 @@ def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, e
     """Step by step to the last epoch; `state` is always that of the last complete step."""
     per_epoch = len(batches.rows)
     keeper.total = total = epochs * per_epoch
+    stride = keeper.save_every if keeper.save_to is not None else CHUNK
     plain = driver.lr if isinstance(driver, GradientDescent) and not keeper.observes else None
     while state.step < total:
         epoch, position = divmod(state.step, per_epoch)
-        rows = batches.rows[position : position + CHUNK] if per_epoch > CHUNK or position else batches.rows
+        count = min(CHUNK, stride - state.step % stride)  # not beyond the next checkpoint
+        rows = batches.rows[position : position + count] if position or count < per_epoch else batches.rows
         done = 0
         if plain is not None:
             new, loss, done = batches.descend(state.parameters, rows, plain)
@@ -172,6 +177,7 @@ def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, e
             _step(state, batches, driver, keeper, epoch)
         if state.step == (epoch + 1) * per_epoch:
             keeper.end_epoch(state, epoch)
+        keeper.after_step(state)
         if stop.requested:
             keeper.save(state)
             raise KeyboardInterrupt
@@ -203,15 +209,17 @@ class _Keeper:
     save_every: int
     progress: Callable[[int, int], None] | None
     total: int = 0
+    reported: int = 0
     steps: list[StepRecord] = field(default_factory=list)
     verifications: list[Verification] = field(default_factory=list)
 
     @property
     def observes(self) -> bool:
-        return bool(self.log or self.verify or self.save_to or self.progress)
+        """Whether every single step is looked at."""
+        return bool(self.log or self.verify)
 
     def observe(self, state: _State, epoch: int, old: list[Any], gradient: list[Any], batches: _Batches) -> None:
-        """After each step: verify, log, save, report."""
+        """One step: verify it, log it."""
         position = state.step - epoch * len(batches.rows)
         start = (position - 1) * batches.size
         if self.verify:
@@ -222,20 +230,21 @@ class _Keeper:
                 self.steps.append(record)
             else:
                 self.log(record)
-        # an epoch's last step is saved by `end_epoch`, together with the epoch's loss
-        if self.save_to is not None and state.step % self.save_every == 0 and position < len(batches.rows):
-            self.save(state)
-        if self.progress is not None and state.step % 256 == 0:
-            self.progress(state.step, self.total)
 
     def end_epoch(self, state: _State, epoch: int) -> None:
-        """After each epoch: note its last loss, log it, save."""
+        """After each epoch: note its last loss, log it."""
         assert state.loss is not None
         state.epochs.append(float(state.loss))
         if callable(self.log):
             self.log((epoch, state.epochs[-1]))
-        if self.save_every == 1 or state.step % self.save_every == 0:
+
+    def after_step(self, state: _State) -> None:
+        """After a step or a stretch of them: save, report."""
+        if self.save_to is not None and state.step % self.save_every == 0:
             self.save(state)
+        if self.progress is not None and state.step - self.reported >= REPORT_EVERY:
+            self.reported = state.step
+            self.progress(state.step, self.total)
 
     def save(self, state: _State) -> None:
         if self.save_to is not None:
