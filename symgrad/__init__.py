@@ -22,6 +22,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from symgrad.core.display import show_with
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -87,6 +89,19 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def _in_notebook(result: Derivation | Verification) -> dict[str, str]:
+    from symgrad.core.derivation import Derivation
+    from symgrad.renderers import render
+
+    bundle = {"text/plain": render(result, "unicode")}
+    if isinstance(result, Derivation):  # notebooks set LaTeX mathematics, but no tables
+        bundle["text/latex"] = render(result, "latex")
+    return bundle
+
+
+show_with(_in_notebook)
 
 
 def __dir__() -> list[str]:

@@ -61,6 +61,16 @@ def test_docstring_examples() -> None:
     assert failures == 0
 
 
+def test_results_show_themselves_in_a_notebook() -> None:
+    """A derivation shows itself in LaTeX and plain text, a verification as its table."""
+    derivation = symgrad.derive(symgrad.read("l = (x*w - y)**2"), "w")
+    bundle = derivation._repr_mimebundle_(include=None, exclude=None)
+    assert bundle["text/plain"] == symgrad.render(derivation, "unicode")
+    assert bundle["text/latex"] == symgrad.render(derivation, "latex")
+    verification = symgrad.verify(derivation, {"x": 1.0, "w": 2.0, "y": 3.0})
+    assert verification._repr_mimebundle_() == {"text/plain": symgrad.render(verification, "unicode")}
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     """A relative link in a page names a file that exists."""
     for page in PAGES:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from symgrad.core.display import bundle_of
 from symgrad.core.expression import Expr
 from symgrad.core.graph import Graph
 from symgrad.core.names import listing
@@ -96,6 +97,4 @@ class Derivation:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Plain text and LaTeX for Jupyter."""
-        from symgrad.renderers import render  # the one look upwards: Jupyter asks the data, not the renderer
-
-        return {"text/plain": render(self, "unicode"), "text/latex": render(self, "latex")}
+        return bundle_of(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from symgrad.core.derivation import Derivation
+from symgrad.core.display import bundle_of
 
 Kind = Literal["partial", "adjoint", "gradient", "contribution", "seed", "value"]
 
@@ -80,6 +81,10 @@ class Verification:
     verdicts: tuple[tuple[Verdict, ...], ...]
     dtype: str
     versions: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Plain text for Jupyter."""
+        return bundle_of(self)
 
     @property
     def passed(self) -> bool:
