@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy
 
 from symgrad.calculus.simplify import plain_exponent, plus, times
-from symgrad.core.expression import HALF, ZERO, Expr, add, mul, name_of, power, square_root
+from symgrad.core.expression import HALF, ZERO, Expr, add, mul, name_of, power, square_root, where
 from symgrad.functions import row_of
 
 INNER_LIMIT = 3
@@ -137,7 +137,11 @@ def _descend_power(
         found.append((base, base, route.into(bend, factor)))
     if _reads(exponent, wanted):
         bend = _Bend("exponential rule", 1, "power and exponential rule")
-        found.append((exponent, exponent, route.into(bend, mul(value, sympy.log(base, evaluate=False)))))
+        slope = mul(value, sympy.log(base, evaluate=False))
+        if not (base.is_Number or isinstance(base, sympy.exp)):
+            # 0**y is 0 for every positive y, though 0*log(0) is nothing; torch says 0 too
+            slope = where(sympy.Eq(base, ZERO, evaluate=False), ZERO, slope)
+        found.append((exponent, exponent, route.into(bend, slope)))
     return found
 
 

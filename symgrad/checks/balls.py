@@ -35,6 +35,9 @@ SMALLEST = {"float32": 2.0**-126, "float64": 2.0**-1022}
 ARITHMETIC = 4.0
 """Roundings (in units of u) allowed to one arithmetic operation: its own, and those of another order of the same."""
 
+LARGEST_POWER = 10_000
+"""Whole exponents up to this are powers by multiplication, so that the base may be negative."""
+
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
@@ -122,7 +125,12 @@ class Balls:
             ball, roundings = _integer_power(root, int(2 * exponent)), ARITHMETIC + abs(int(exponent.p))
         else:
             power = self.value(exponent, values)
-            ball, roundings = base**power, ARITHMETIC
+            # of a base that is not positive only whole powers are numbers at all
+            whole = None if base > 0 else power.unique_fmpz()
+            if whole is not None and abs(whole) <= LARGEST_POWER:
+                ball, roundings = _integer_power(base, int(whole)), ARITHMETIC + min(abs(int(whole)), 8)
+            else:
+                ball, roundings = base**power, ARITHMETIC
         return self.widened(ball, ball.abs_upper(), roundings)
 
     def _cases(self, expression: sympy.Piecewise, values: Mapping[str, arb]) -> arb:

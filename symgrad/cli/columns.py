@@ -27,6 +27,8 @@ def columns(given: Iterable[str]) -> dict[str, list[float] | float]:
             new: Mapping[str, list[float] | float] = {
                 name: parsed if len(parsed) > 1 or values.endswith(",") else parsed[0]
             }
+        elif not part.strip():
+            raise DataError("--data is empty; write NAME=1,2,3 or the name of a CSV file.")
         else:
             new = read_csv(part)
         for column in new:

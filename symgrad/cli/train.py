@@ -49,9 +49,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 @click.command(cls=SourceCommand)
 @source_argument
 @wrt_option
-@click.option(
-    "--data", multiple=True, required=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable)."
-)
+@click.option("--data", multiple=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable).")
 @click.option("--init", multiple=True, metavar="NAME=VALUE,…", help="Where the trained leaves start, and constants.")
 @click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
 @click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)

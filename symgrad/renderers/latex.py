@@ -31,6 +31,14 @@ from symgrad.renderers.values import is_exact, short
 LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
 
 
+_SPECIAL = str.maketrans({character: rf"\{character}" for character in "_%&#$"} | {"^": r"\^{}", "~": r"\~{}"})
+
+
+def plain_text(text: str) -> str:
+    """Words for LaTeX's text mode, its special characters escaped."""
+    return text.translate(_SPECIAL)
+
+
 class LatexRenderer:
     """Prints a document in LaTeX; it needs amsmath."""
 
@@ -65,7 +73,7 @@ class LatexRenderer:
             case Legend():
                 return [LEGEND, ""] if block.needed else []
             case Heading():
-                return [block.text, ""]
+                return [plain_text(block.text), ""]
             case Table():
                 return self.table(block)
             case Gap():
@@ -90,7 +98,7 @@ class LatexRenderer:
             case Quantity():
                 return f"${self.quantity(part)}$"
             case _:
-                return part
+                return plain_text(part)
 
     def quantity(self, quantity: Quantity) -> str:
         """A derivative as a fraction."""
@@ -116,8 +124,7 @@ class LatexRenderer:
     def row(self, row: Row, opening: str = "") -> str:
         """One line of an `align*`."""
         if not row.cells:
-            note = row.note.replace("^", r"\^{}")
-            return rf"&\quad\text{{({note})}}"
+            return rf"&\quad\text{{({plain_text(row.note)})}}"
         first, *others = row.cells
         text = opening or ("" if first is None else self.inline(first))
         if opening and first is not None:
@@ -129,7 +136,7 @@ class LatexRenderer:
             sign = "=" if is_exact(row.value) else r"\approx"
             text += f" {sign} {_latex_number(row.value)}"
         cases = ", ".join(self.formula.condition(condition) for condition in row.cases)
-        note = (rf"\text{{{row.note}}}" if row.note else "") + (rf"\colon {cases}" if cases else "")
+        note = (rf"\text{{{plain_text(row.note)}}}" if row.note else "") + (rf"\colon {cases}" if cases else "")
         return text + (rf" && {note}" if note else "")
 
     def table(self, block: Table) -> list[str]:
