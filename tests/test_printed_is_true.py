@@ -554,7 +554,7 @@ def claims_in_latex(text: str, words: Vocabulary) -> list[Claim]:
             if line.startswith("& "):
                 left = tuple(words.names[name] for name in line[2:].removesuffix(":").split(r" \to "))
                 continue
-            row = line.partition(" && ")[0]
+            row = line.partition(r" \qquad ")[0]
             first, _, rest = row.partition(r"&\quad" if row.startswith(r"&\quad") else "&=")
             if first.strip():
                 left = words.quantities.get(first.strip()) or words.names[first.strip()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
+import sympy
+
 from symgrad.renderers.document import (
     Block,
     Chain,
@@ -46,28 +48,35 @@ class LatexRenderer:
         self.formula = LatexPrinter({**distinct_names(known), **(names or {})})
 
     def render(self, document: Document) -> str:
-        """The whole document, without a newline at its end."""
-        return "\n".join(line for block in document for line in self.block(block))
+        """The whole document, without a newline at its end; equations that follow each other share their alignment."""
+        lines: list[str] = []
+        rows: list[str] = []
+        for block in document:
+            aligned = self.rows(block)
+            if aligned is not None:
+                rows += aligned
+                continue
+            lines += [*self.align(rows), *self.block(block)]
+            rows = []
+        return "\n".join([*lines, *self.align(rows)])
+
+    def rows(self, block: Block) -> list[str] | None:
+        """The rows of a block of equations; None for any other block."""
+        match block:
+            case Equations():
+                return [self.row(row) for row in block.rows]
+            case Paths():
+                return [text for nodes, row in block.items for text in (f"& {self.chain(nodes)}:", self.path_row(row))]
+            case Given():
+                return [f"{self.formula.name(name)} &= {self.formula.print(body)}" for name, body in block.rows]
+            case _:
+                return None
 
     def block(self, block: Block) -> list[str]:
-        """The lines of one block."""
+        """The lines of a block that is not made of equations."""
         match block:
-            case Given():
-                return self.align(
-                    [f"{self.formula.name(name)} &= {self.formula.print(body)}" for name, body in block.rows]
-                )
             case Chain():
                 return [rf"\[ {self.chain(block.nodes)} \]"]
-            case Paths():
-                return self.align(
-                    [
-                        line
-                        for nodes, row in block.items
-                        for line in (f"& {self.chain(nodes)}:", self.row(row, "&\\quad "))
-                    ]
-                )
-            case Equations():
-                return self.align([self.row(row) for row in block.rows])
             case Remark():
                 return ["".join(self.piece(part) for part in block.parts), ""]
             case Legend():
@@ -76,7 +85,7 @@ class LatexRenderer:
                 return [plain_text(block.text), ""]
             case Table():
                 return self.table(block)
-            case Gap():
+            case Gap() | Equations() | Paths() | Given():
                 return []
             case _:
                 assert_never(block)
@@ -121,28 +130,40 @@ class LatexRenderer:
             case _:
                 return self.formula.print(inline, least)
 
-    def row(self, row: Row, opening: str = "") -> str:
-        """One line of an `align*`."""
+    def row(self, row: Row) -> str:
+        """One line of an `align*`: what is equal, its value, and the rule in words."""
         if not row.cells:
             return rf"&\quad\text{{({plain_text(row.note)})}}"
         first, *others = row.cells
-        text = opening or ("" if first is None else self.inline(first))
-        if opening and first is not None:
-            text += self.inline(first)
-        for position, cell in enumerate(others):
-            if cell is not None:
-                text += (" = " if position or opening else " &= ") + self.inline(cell)
-        if row.value is not None:
-            sign = "=" if is_exact(row.value) else r"\approx"
-            text += f" {sign} {_latex_number(row.value)}"
+        sides = [self.inline(cell) for cell in others if cell is not None]
+        left = "" if first is None else self.inline(first)
         cases = ", ".join(self.formula.condition(condition) for condition in row.cases)
         note = (rf"\text{{{plain_text(row.note)}}}" if row.note else "") + (rf"\colon {cases}" if cases else "")
-        return text + (rf" && {note}" if note else "")
+        return f"{left} &= {' = '.join(sides)}{self.value(row)}" + (rf" \qquad {note}" if note else "")
+
+    def path_row(self, row: Row) -> str:
+        """The factors of one path, set in under its nodes."""
+        return r"&\quad " + " = ".join(self.inline(cell) for cell in row.cells if cell is not None) + self.value(row)
+
+    @staticmethod
+    def value(row: Row) -> str:
+        """The number at the point, if there is one and the row does not end in a number anyway."""
+        if row.value is None or isinstance(row.cells[-1], sympy.Number):
+            return ""
+        sign = "=" if is_exact(row.value) else r"\approx"
+        return f" {sign} {_latex_number(row.value)}"
 
     def table(self, block: Table) -> list[str]:
-        """A `tabular`."""
-        rows = [" & ".join(self.piece(cell) for cell in row) + r" \\" for row in (block.header, *block.rows)]
-        return [rf"\begin{{tabular}}{{l{'r' * (len(block.header) - 2)}l}}", *rows, r"\end{tabular}"]
+        """A `tabular`; derivatives are set on one line."""
+
+        def cell(part: Quantity | str) -> str:
+            if not isinstance(part, Quantity):
+                return plain_text(part)
+            d = r"\mathrm{d}" if part.total else r"\partial "
+            return f"${d}{self.formula.name(part.of)}/{d}{self.formula.name(part.by)}$"
+
+        rows = [" & ".join(map(cell, row)) + r" \\" for row in (block.header, *block.rows)]
+        return [rf"\begin{{tabular}}{{l{'r' * (len(block.header) - 2)}l}}", *rows, r"\end{tabular}", ""]
 
 
 def _latex_number(value: float) -> str:
