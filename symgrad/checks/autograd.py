@@ -6,7 +6,8 @@ Each parent is read through a clone of its own, so that a parent with several ch
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -20,6 +21,15 @@ from symgrad.functions import row_of
 VERSION = str(torch.__version__).partition("+")[0]
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+_COMPARE: Mapping[type, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    sympy.StrictGreaterThan: torch.gt,
+    sympy.GreaterThan: torch.ge,
+    sympy.StrictLessThan: torch.lt,
+    sympy.LessThan: torch.le,
+    sympy.Equality: torch.eq,
+    sympy.Unequality: torch.ne,
+}
 
 
 def evaluate_with_torch(derivation: Derivation, at: Mapping[str, float], dtype: str) -> Evaluation:
@@ -97,70 +107,73 @@ def _gradient(tensor: torch.Tensor) -> float:
 
 def in_torch(expression: Expr, values: Mapping[str, torch.Tensor], real: torch.dtype) -> Any:
     """An expression on tensors, operation by operation as it is written; plain numbers stay Python's."""
+    return _Eager(values, real).value(expression)
 
-    def tensor(part: Expr) -> torch.Tensor:
-        return torch.as_tensor(visit(part), dtype=real)
 
-    def visit(part: Expr) -> Any:
+@dataclass(frozen=True)
+class _Eager:
+    """Evaluates expressions in torch."""
+
+    values: Mapping[str, torch.Tensor]
+    real: torch.dtype
+
+    def tensor(self, part: Expr) -> torch.Tensor:
+        return torch.as_tensor(self.value(part), dtype=self.real)
+
+    def value(self, part: Expr) -> Any:
         match part:
             case sympy.Symbol():
-                return values[name_of(part)]
+                return self.values[name_of(part)]
             case sympy.Integer():
                 return int(part) if abs(part) < 2**53 else float(part)
             case sympy.Number() | sympy.NumberSymbol():
                 return float(part)
             case sympy.Add():
-                return functools.reduce(_plus, part.args[1:], visit(part.args[0]))
+                return functools.reduce(self._plus, part.args[1:], self.value(part.args[0]))
             case sympy.Mul():
-                return -visit(without_sign(part)) if is_negative(part) else _product(part)
+                return -self.value(without_sign(part)) if is_negative(part) else self._product(part)
             case sympy.Pow():
-                return power(part.base, part.exp)
+                return self._power(part.base, part.exp)
             case sympy.Piecewise():
-                return cases(part)
+                return self._cases(part)
             case _:
-                return call(part)
+                return self._call(part)
 
-    def _plus(total: Any, term: Expr) -> Any:
-        return total - visit(without_sign(term)) if is_negative(term) else total + visit(term)
+    def _plus(self, total: Any, term: Expr) -> Any:
+        return total - self.value(without_sign(term)) if is_negative(term) else total + self.value(term)
 
-    def _product(part: sympy.Mul) -> Any:
+    def _product(self, part: sympy.Mul) -> Any:
         product: Any = None
         for factor in part.args:
             if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational) and factor.exp < 0:
-                divisor = power(factor.base, -factor.exp)
+                divisor = self._power(factor.base, -factor.exp)
                 product = 1 / divisor if product is None else product / divisor
             else:
-                product = visit(factor) if product is None else product * visit(factor)
+                product = self.value(factor) if product is None else product * self.value(factor)
         return product
 
-    def power(base: Expr, exponent: Expr) -> Any:
+    def _power(self, base: Expr, exponent: Expr) -> Any:
         if exponent == 1:
-            return visit(base)
+            return self.value(base)
         if exponent == HALF:
-            return torch.sqrt(tensor(base))
+            return torch.sqrt(self.tensor(base))
         if isinstance(exponent, sympy.Rational) and exponent < 0:
-            return 1 / power(base, -exponent)
-        raised = visit(exponent)
-        return (visit(base) if isinstance(raised, torch.Tensor) else tensor(base)) ** raised
+            return 1 / self._power(base, -exponent)
+        raised = self.value(exponent)
+        return (self.value(base) if isinstance(raised, torch.Tensor) else self.tensor(base)) ** raised
 
-    def cases(part: sympy.Piecewise) -> Any:
+    def _cases(self, part: sympy.Piecewise) -> torch.Tensor:
         (then, condition), *others = part.args
         rest = others[0][0] if len(others) == 1 else sympy.Piecewise(*others, evaluate=False)
-        left, right = (tensor(side) for side in condition.args)
-        compare = {
-            "StrictGreaterThan": torch.gt, "GreaterThan": torch.ge, "StrictLessThan": torch.lt,
-            "LessThan": torch.le, "Equality": torch.eq, "Unequality": torch.ne,
-        }[type(condition).__name__]  # fmt: skip
-        return torch.where(compare(left, right), tensor(then), tensor(rest))
+        left, right = (self.tensor(side) for side in condition.args)
+        return torch.where(_COMPARE[type(condition)](left, right), self.tensor(then), self.tensor(rest))
 
-    def call(part: sympy.Function) -> Any:
+    def _call(self, part: sympy.Function) -> Any:
         row = row_of(part)
         if not row.torch:
             assert row.definition is not None
-            return visit(row.definition(*part.args))
-        function: Any = functools.reduce(getattr, row.torch.split("."), torch)
+            return self.value(row.definition(*part.args))
         if row.name == "polygamma":
-            return torch.polygamma(int(part.args[0]), tensor(part.args[1]))
-        return function(*(tensor(argument) for argument in part.args), **row.options)
-
-    return visit(expression)
+            return torch.polygamma(int(part.args[0]), self.tensor(part.args[1]))
+        function: Any = functools.reduce(getattr, row.torch.split("."), torch)
+        return function(*(self.tensor(argument) for argument in part.args), **row.options)
