@@ -71,6 +71,19 @@ def test_training_log_is_the_published_one(said) -> None:
     assert "w = 1.9512161016464233" in err
 
 
+def test_json_log_is_json_throughout(said) -> None:
+    """With --log json every line of standard output is a JSON object, predictions too."""
+    code, out, _ = said(*TRAIN, "--epochs", "2", "--log", "json", "--predict", "x=4", "--verify")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [sorted(record) for record in records[:2]] == [
+        ["inputs", "prediction", "when"],
+        ["epoch", "gradient", "inputs", "loss"],
+    ]
+    assert records[0] == {"prediction": 4.0, "when": "before", "inputs": {"x": "4"}}
+    assert len(records) == 2 + 6 + 2
+
+
 def test_demo_is_the_whole_job(said) -> None:
     """The demo derives, prints the published log, and says of each of the 30 steps that torch agrees."""
     code, out, _ = said("demo")

@@ -34,13 +34,13 @@ def seed() -> sg.Derivation:
 
 def test_float32_log_is_the_published_one(seed: sg.Derivation) -> None:
     """From Python too the run prints the published log, digit for digit."""
-    lines: list[str] = [prediction_line("before", ("4",), 4.0)]
+    lines: list[str] = [prediction_line("before", {"x": "4"}, 4.0)]
 
     def log(record: StepRecord | tuple[int, float]) -> None:
         lines.append(epoch_line(*record) if isinstance(record, tuple) else step_line(record))
 
     run = sg.train(seed, DATA, START, dtype="float32", log=log)
-    lines.append(prediction_line("after", ("4",), float(np.float32(4.0) * np.float32(run.parameters["w"]))))
+    lines.append(prediction_line("after", {"x": "4"}, float(np.float32(4.0) * np.float32(run.parameters["w"]))))
     assert lines == (Path(__file__).parent / "data" / "seed_log.txt").read_text().splitlines()
 
 

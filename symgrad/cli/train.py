@@ -111,7 +111,7 @@ def train(
     derivation = derive(graph, names)
     known = {name: values for name, values in table.items() if name in graph.leaves or _written(name, data)}
     say = (
-        predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype)
+        predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype, log)
         if predict
         else None
     )
@@ -161,7 +161,7 @@ def log_printer(kind: str) -> Callable[[StepRecord | tuple[int, float]], None]:
 
 
 def predictor(
-    derivation: Derivation, inputs: Mapping[str, str], constants: Mapping[str, float], dtype: str
+    derivation: Derivation, inputs: Mapping[str, str], constants: Mapping[str, float], dtype: str, log: str | None
 ) -> Callable[[str, Mapping[str, float]], str]:
     """A function that evaluates the model at an input: its last node that does not depend on the target.
 
@@ -170,6 +170,7 @@ def predictor(
         inputs: the texts of the given values, by leaf.
         constants: further leaves with a value.
         dtype: the precision to work in.
+        log: the form of the log it stands in.
 
     Raises:
         DataError: if an input is not a leaf, or nothing can be computed from the given ones.
@@ -178,7 +179,7 @@ def predictor(
 
     from symgrad.backends.numpy import compile_graph, scalar_type
     from symgrad.core.names import listing, suggestion
-    from symgrad.renderers.log import prediction_line
+    from symgrad.renderers.log import json_prediction, prediction_line
 
     graph = derivation.primal
     values = {name: number(text, f"--predict {name}") for name, text in inputs.items()}
@@ -203,7 +204,8 @@ def predictor(
         point = {**known, **parameters, **values}
         with numpy.errstate(all="ignore"):
             (value,) = function(*(real(point[leaf]) for leaf in leaves))
-        return prediction_line(when, tuple(inputs.values()), float(value))
+        line = json_prediction if log == "json" else prediction_line
+        return line(when, inputs, float(value))
 
     return say
 

@@ -45,7 +45,8 @@ def read(text: str, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *
     for position, (statement, tree) in enumerate(statements):
         model.read(statement, tree, is_last=position == len(statements) - 1)
     graph = model.graph(output)
-    _warn_of_strangers(graph)
+    if output is None:  # whoever names the output knows what else there is
+        _warn_of_strangers(graph)
     return graph
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from symgrad.core.results import StepRecord
 
@@ -25,6 +26,11 @@ def json_line(record: StepRecord | tuple[int, float]) -> str:
     return json.dumps(whole)
 
 
-def prediction_line(when: str, inputs: tuple[str, ...], value: float) -> str:
-    """`Prediction (before training) 4 4.0`."""
-    return f"Prediction ({when} training) {' '.join(inputs)} {value}"
+def prediction_line(when: str, inputs: Mapping[str, str], value: float) -> str:
+    """`Prediction (before training) 4 4.0`; the inputs as they were typed."""
+    return f"Prediction ({when} training) {' '.join(inputs.values())} {value}"
+
+
+def json_prediction(when: str, inputs: Mapping[str, str], value: float) -> str:
+    """A prediction as one JSON object."""
+    return json.dumps({"prediction": value, "when": when, "inputs": dict(inputs)})
