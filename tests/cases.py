@@ -248,6 +248,13 @@ CASES: tuple[Case, ...] = (
         },
     ),
     Case("softmax_loss", "s = exp(a) + exp(b) + exp(c); l = log(s) - b", ("a", "b"), {"a": 0.5, "b": 1, "c": -0.5}),
+    Case("where_inside_max", "min(abs(-z), -where(x <= 3, z, y))", None, {"x": 0.5, "y": 0.25, "z": 0.75}),
+    Case(
+        "where_of_where",
+        "where(where(x > 0, x, y) > where(y > 1, 2, z), relu(where(x > y, x, z)), max(where(x > 0, x, y), y))",
+        None,
+        {"x": 0.5, "y": 0.25, "z": 0.75},
+    ),
     Case(
         "batch_norm",
         "m = (a + b)/2; v = ((a - m)**2 + (b - m)**2)/2; l = gamma*(a - m)/sqrt(v + 1e-3) + beta",

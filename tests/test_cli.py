@@ -251,6 +251,13 @@ def test_warning_of_a_stranded_definition(said) -> None:
     assert out.startswith("Given   l = (y_prd - y)**2")
 
 
+def test_a_constant_without_value_is_no_warning(said) -> None:
+    """log(-2) in a derivative is nan beside its line, and nothing on standard error."""
+    code, out, err = said("derive", "(-2)**x", "--at", "x=2")
+    assert (code, err) == (0, "")
+    assert out.rstrip().endswith("= nan")
+
+
 def test_output_that_cannot_show_unicode_gets_text() -> None:
     """A cp1252 or ASCII pipe gets the plain form, never a crash."""
     command = [sys.executable, "-m", "symgrad", "derive", SEED, "-w", "w", "-f", "unicode"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+import sympy
 from cases import BY_NAME, CASES, Case
 from flint import arb
 
@@ -55,13 +56,22 @@ def test_cost_is_linear(family: Callable[[int], Graph]) -> None:
     assert min(first) > 0
 
 
+def flowing(body: sympy.Basic | None) -> set[str]:
+    """The parents a line reads outside its conditions, through which alone a derivative flows."""
+    if body is None or isinstance(body, sympy.core.relational.Relational):
+        return set()
+    if isinstance(body, sympy.Symbol):
+        return {body.name}
+    return set().union(*(flowing(part) for part in body.args))
+
+
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_each_edge_appears_once(case: Case) -> None:
     """The terms are exactly the edges between live nodes, each once, told from the output backwards."""
     derivation = case.derive()
     primal = derivation.primal
     live = primal.descendants(derivation.wrt) & primal.ancestors(derivation.output)
-    edges = [(n.name, p) for n in primal.nodes if n.name in live for p in n.parents if p in live]
+    edges = [(n.name, p) for n in primal.nodes if n.name in live for p in flowing(n.body) if p in live]
     told = [(term.child, term.parent) for term in derivation.terms]
     assert sorted(told) == sorted(edges)
     assert len(set(told)) == len(told)
@@ -266,3 +276,11 @@ def test_jupyter_gets_text_and_latex() -> None:
         "text/plain": sg.render(derivation, "unicode"),
         "text/latex": sg.render(derivation, "latex"),
     }
+
+
+def test_a_name_read_in_conditions_alone_has_derivative_zero() -> None:
+    """Conditions are constants for the derivative, and the text says that this is why it is 0."""
+    derivation = sg.derive(sg.read("where(x > y, x, 2)"), "y")
+    assert sg.compile(derivation)({"x": 1.0, "y": 0.5}).gradient == {"y": 0.0}
+    assert "l reads y in conditions alone; its derivative is 0.\ndl_dy = 0" in sg.render(derivation)
+    assert sg.verify(derivation, {"x": 1.0, "y": 0.5}).passed

@@ -250,6 +250,15 @@ class TestCheckpoints:
         assert load(file, {}) == first
         assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
+    @pytest.mark.parametrize("kind", ["folder", "pipe"])
+    def test_only_regular_files_are_replaced(self, seed: sg.Derivation, tmp_path: Path, kind: str) -> None:
+        """A checkpoint never takes the place of a folder, a pipe or a device."""
+        target = tmp_path / "target"
+        target.mkdir() if kind == "folder" else os.mkfifo(target)
+        with pytest.raises(DataError, match="not a regular file"):
+            sg.train(seed, DATA, START, save_to=target)
+        assert target.is_dir() or target.is_fifo()
+
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
     def test_a_killed_run_resumes(self, tmp_path: Path, number: signal.Signals) -> None:
         """A run killed at any moment goes on from its last complete step; the log misses no step."""

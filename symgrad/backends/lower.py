@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import sympy
 
-from symgrad.core.expression import HALF, ONE, Expr, mul, name_of, power, rebuild, substitute, symbol
+from symgrad.core.expression import HALF, ONE, Expr, cases, mul, name_of, power, rebuild, substitute, symbol
 from symgrad.core.graph import Graph, Node
 from symgrad.functions import Elementary, Row, row_of
 
@@ -119,7 +119,7 @@ class _Lowering:
                 return self.power(expression)
             case sympy.Piecewise():
                 pairs = [(self.value(e), c if c is sympy.true else self.condition(c)) for e, c in expression.args]
-                return self.operation(sympy.Piecewise(*pairs, evaluate=False))
+                return self.operation(cases(*pairs))
             case sympy.Function():
                 row = row_of(expression)
                 if not self.native(row):

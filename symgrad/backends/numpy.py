@@ -16,7 +16,7 @@ import sympy
 from sympy.printing.pycode import AbstractPythonCodePrinter
 
 from symgrad.backends.lower import Lowered, Statement, Total, lower
-from symgrad.core.expression import HALF, Expr, is_negative, without_sign
+from symgrad.core.expression import HALF, Expr, is_negative, otherwise, without_sign
 from symgrad.core.graph import Graph
 from symgrad.functions import Row, row_of
 
@@ -59,7 +59,10 @@ def compile_graph(
     program = lower(graph, outputs, leaves, _is_native)
     lines = _Lines(program, dtype, arrays)
     namespace: dict[str, Any] = {}
-    exec(compile(lines.function(comments=False), "<symgrad numpy program>", "exec"), namespace)  # generated names only
+    with numpy.errstate(all="ignore"):  # constants are computed at once
+        exec(
+            compile(lines.function(comments=False), "<symgrad numpy program>", "exec"), namespace
+        )  # generated names only
     return Compiled(namespace["gradient"], lines)
 
 
@@ -89,7 +92,8 @@ def compile_descent(
     program = lower(graph, outputs, (*parameters, *others), _is_native)
     lines = _Lines(program, dtype, arrays)
     namespace: dict[str, Any] = {}
-    exec(compile(lines.descent(len(parameters)), "<symgrad numpy loop>", "exec"), namespace)  # generated names only
+    with numpy.errstate(all="ignore"):
+        exec(compile(lines.descent(len(parameters)), "<symgrad numpy loop>", "exec"), namespace)  # generated names only
     loop: Callable[[list[Any], Sequence[tuple[Any, ...]], float], tuple[list[Any], Any, int]] = namespace["descend"]
     return loop
 
@@ -251,8 +255,8 @@ class NumpyPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         return f"{self.at_least(expression.base, ATOM)}**{self.at_least(expression.exp, ATOM)}"
 
     def _print_Piecewise(self, expression: sympy.Piecewise) -> str:
-        (then, condition), *others = expression.args
-        rest = others[0][0] if len(others) == 1 else sympy.Piecewise(*others, evaluate=False)
+        then, condition = expression.args[0]
+        rest = otherwise(expression)
         left, right = condition.args
         sign = {"Equality": "==", "Unequality": "!="}.get(type(condition).__name__) or condition.rel_op
         test = f"{self.top(left)} {sign} {self.top(right)}"

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import sympy
 
-from symgrad.core.expression import Expr, negative, rebuild, symbol
+from symgrad.core.expression import Expr, cases, negative, rebuild, symbol
 from symgrad.core.graph import Graph, Node
 
 
@@ -42,7 +42,7 @@ class _Splitter:
         """`body` with every argument a name, a constant, or the negative of one."""
         if isinstance(body, sympy.Piecewise):
             pairs = [(self._named(e), c if c is sympy.true else self._shallow(c)) for e, c in body.args]
-            return sympy.Piecewise(*pairs, evaluate=False)
+            return cases(*pairs)
         keep_sign = isinstance(body, sympy.Add)
         return rebuild(body, tuple(self._argument(a, keep_sign, isinstance(body, sympy.Mul)) for a in body.args))
 

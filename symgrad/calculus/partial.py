@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy
 
 from symgrad.calculus.simplify import plain_exponent, plus, times
-from symgrad.core.expression import HALF, ZERO, Expr, add, mul, name_of, power, square_root, where
+from symgrad.core.expression import HALF, ZERO, Expr, add, cases, mul, name_of, power, square_root, where
 from symgrad.functions import row_of
 
 INNER_LIMIT = 3
@@ -77,8 +77,8 @@ def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Part
                 routes.setdefault(name_of(part), []).append(route)
         elif isinstance(part, sympy.Piecewise):
             bend = _Bend("case by case", 0, "case by case")
-            for name, cases in _cases(part, wanted).items():
-                routes.setdefault(name, []).append(route.into(bend, cases))
+            for name, slope in _cases(part, wanted).items():
+                routes.setdefault(name, []).append(route.into(bend, slope))
         elif part.args:
             stack.extend(reversed(list(_descend(part, own_value, route, wanted))))
     return {name: _joined(found) for name, found in routes.items()}
@@ -165,14 +165,14 @@ def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
     )
 
 
-def _cases(cases: sympy.Piecewise, wanted: Collection[str]) -> dict[str, Expr]:
+def _cases(distinction: sympy.Piecewise, wanted: Collection[str]) -> dict[str, Expr]:
     """For each parent the derivatives of the branches, case by case; conditions are constants, as in torch."""
-    branches = [(partials(branch, branch, wanted), condition) for branch, condition in cases.args]
+    branches = [(partials(branch, branch, wanted), condition) for branch, condition in distinction.args]
     cases_of: dict[str, Expr] = {}
     for name in dict.fromkeys(name for found, _ in branches for name in found):
         pairs = [(found[name].expression if name in found else ZERO, condition) for found, condition in branches]
         equal = len({expression for expression, _ in pairs}) == 1
-        cases_of[name] = pairs[0][0] if equal else sympy.Piecewise(*pairs, evaluate=False)
+        cases_of[name] = pairs[0][0] if equal else cases(*pairs)
     return cases_of
 
 

@@ -14,7 +14,7 @@ import sympy
 import torch
 
 from symgrad.core.derivation import Derivation
-from symgrad.core.expression import HALF, Expr, is_negative, name_of, without_sign
+from symgrad.core.expression import HALF, Expr, is_negative, name_of, otherwise, without_sign
 from symgrad.core.results import Evaluation
 from symgrad.functions import row_of
 
@@ -163,8 +163,8 @@ class _Eager:
         return (self.value(base) if isinstance(raised, torch.Tensor) else self.tensor(base)) ** raised
 
     def _cases(self, part: sympy.Piecewise) -> torch.Tensor:
-        (then, condition), *others = part.args
-        rest = others[0][0] if len(others) == 1 else sympy.Piecewise(*others, evaluate=False)
+        then, condition = part.args[0]
+        rest = otherwise(part)
         left, right = (self.tensor(side) for side in condition.args)
         return torch.where(_COMPARE[type(condition)](left, right), self.tensor(then), self.tensor(rest))
 

@@ -91,9 +91,24 @@ def square_root(operand: Expr) -> Expr:
     return power(operand, HALF)
 
 
-def where(condition: sympy.Basic, then: Expr, otherwise: Expr) -> Expr:
-    """`then` where the condition holds, else `otherwise`."""
-    return sympy.Piecewise((then, condition), (otherwise, True), evaluate=False)
+def where(condition: sympy.Basic, then: Expr, else_: Expr) -> Expr:
+    """`then` where the condition holds, else `else_`."""
+    return cases((then, condition), (else_, sympy.true))
+
+
+def cases(*pairs: tuple[Expr, sympy.Basic]) -> Expr:
+    """The first expression whose condition holds; the last condition is `sympy.true`.
+
+    Built below SymPy's constructors, which rewrite a condition that contains a case distinction itself.
+    """
+    made = (sympy.Tuple.__new__(ExprCondPair, expression, condition) for expression, condition in pairs)
+    return sympy.Basic.__new__(sympy.Piecewise, *made)
+
+
+def otherwise(expression: sympy.Piecewise) -> Expr:
+    """What holds where the first condition does not."""
+    rest = expression.args[1:]
+    return rest[0][0] if len(rest) == 1 else cases(*rest)
 
 
 def number(value: float) -> Expr:
@@ -124,7 +139,11 @@ def rebuild(expression: sympy.Basic, arguments: tuple[sympy.Basic, ...]) -> symp
     """The same operation on other arguments, not evaluated."""
     if isinstance(expression, (sympy.Add, sympy.Mul)):
         return expression._from_args(arguments)
-    if isinstance(expression, (ExprCondPair, sympy.Tuple, sympy.Indexed)):
+    if isinstance(expression, ExprCondPair):
+        return sympy.Tuple.__new__(ExprCondPair, *arguments)
+    if isinstance(expression, sympy.Piecewise):
+        return cases(*arguments)
+    if isinstance(expression, (sympy.Tuple, sympy.Indexed)):
         return expression.func(*arguments)
     return expression.func(*arguments, evaluate=False)
 

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 
 import sympy
 
-from symgrad.core.expression import HALF, Expr, is_negative, without_sign
+from symgrad.core.expression import HALF, Expr, is_negative, otherwise, without_sign
 from symgrad.functions import KNOWN, row_of
 
 SUM, NEGATIVE, PRODUCT, POWER, ATOM = 1, 2, 3, 4, 5
@@ -147,8 +147,8 @@ class FormulaPrinter:
 
     def cases(self, expression: sympy.Piecewise) -> Printed:
         """A case distinction."""
-        (then, condition), *others = expression.args
-        rest = others[0][0] if len(others) == 1 else sympy.Piecewise(*others, evaluate=False)
+        then, condition = expression.args[0]
+        rest = otherwise(expression)
         return Printed(f"where({self.condition(condition)}, {self.print(then)}, {self.print(rest)})", ATOM)
 
     def condition(self, relation: sympy.Basic) -> str:

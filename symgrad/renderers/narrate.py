@@ -269,7 +269,11 @@ class _Narrator:
         return _sum([Product((self._adjoint(t.child), t.partial)) for t in step.terms])
 
     def _absent(self, step: Step) -> list[Block]:
-        sentence = Remark((Name(self.derivation.output), " does not depend on ", Name(step.node), "."))
+        output = Name(self.derivation.output)
+        if step.node in self.derivation.primal.ancestors(self.derivation.output):
+            sentence = Remark((output, " reads ", Name(step.node), " in conditions alone; its derivative is 0."))
+        else:
+            sentence = Remark((output, " does not depend on ", Name(step.node), "."))
         return [
             sentence,
             Equations((Row((self._adjoint(step.node), sympy.Integer(0)), value=self._adjoint_value(step.node)),)),

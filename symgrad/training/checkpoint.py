@@ -43,6 +43,8 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
         DataError: if the file cannot be written.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        raise DataError(f"cannot save to {path}: it is not a regular file.")
     text = json.dumps({"schema": SCHEMA, **asdict(checkpoint)})
     name = ""
     try:
