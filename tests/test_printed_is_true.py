@@ -146,6 +146,7 @@ _PROSE = re.compile(
     r"^(Path {4}.* (->|→) .*|Path {4}\S+|Local partials"
     r"|\S+ reaches \S+ by \d+ paths; their contributions add up\."
     r"|\S+ does not depend on \S+\."
+    r"|\S+ reads \S+ in conditions alone; its derivative is 0\."
     r"|d(\.\.)? is a total derivative, .*|\s+\(written in leaves alone it would have .*\)|)$"
 )
 _VALUE = re.compile(r"(?<=\S)\s{3,}([=~≈])\s+([-−]?(?:[\d.]+(?:e[+-]?\d+)?|inf|nan))$")

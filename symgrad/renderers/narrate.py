@@ -19,7 +19,7 @@ from symgrad.calculus.forms import Forms, Path
 from symgrad.calculus.numeric import constant_value
 from symgrad.calculus.simplify import plus, times
 from symgrad.core.derivation import Derivation, Step, Term
-from symgrad.core.expression import ONE, Expr, add, name_of, number, occurrences, substitute, symbol
+from symgrad.core.expression import ONE, ZERO, Expr, add, name_of, number, occurrences, substitute, symbol
 from symgrad.core.results import Evaluation
 from symgrad.renderers.document import (
     Block,
@@ -274,10 +274,7 @@ class _Narrator:
             sentence = Remark((output, " reads ", Name(step.node), " in conditions alone; its derivative is 0."))
         else:
             sentence = Remark((output, " does not depend on ", Name(step.node), "."))
-        return [
-            sentence,
-            Equations((Row((self._adjoint(step.node), sympy.Integer(0)), value=self._adjoint_value(step.node)),)),
-        ]
+        return [sentence, Equations((Row((self._adjoint(step.node), ZERO)),))]
 
     def _local(self, term: Term) -> Row:
         value = None if self.evaluation is None else self.evaluation.partials[term.child, term.parent]
