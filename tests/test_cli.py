@@ -242,6 +242,57 @@ def test_csv_errors_name_row_and_column(said, tmp_path, content, message) -> Non
     assert (code, message in err) == (2, True), err
 
 
+def test_columns_of_no_interest_may_hold_anything(said, tmp_path) -> None:
+    """A CSV file may have columns the model does not read, with text in them."""
+    file = tmp_path / "data.csv"
+    file.write_text("id,x,y\nfirst,1,2\nsecond,2,4\n")
+    assert said("train", SEED, "--wrt", "w", "--data", str(file), "--init", "w=1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["(a*x + b*z - y)**2", "--predict", "x=4,z=1"], "no definition depends on 'x' and 'z' and not on 'y'"),
+        (["p = a*x + b*z; l = (p - y)**2", "--predict", "x=4,z=1,y=3"], "other than the loss itself"),
+        (["p = a*x + b*z; l = (p - y)**2", "--predict", "x=4"], "not on 'z' and 'y'"),
+    ],
+)
+def test_predict_refuses_what_is_no_prediction(said, arguments, message) -> None:
+    """A prediction is a definition that depends on all given inputs and not on the target; nothing else is printed."""
+    data = ["--data", "x=1,2,3", "--data", "z=1,1,2", "--data", "y=2,4,6", "--init", "a=1,b=1"]
+    code, out, err = said("train", *arguments, "-w", "a,b", *data)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_save_replaces_checkpoints_only(said, tmp_path) -> None:
+    """A data file, or any other file that is no checkpoint, is never overwritten."""
+    file = tmp_path / "data.csv"
+    file.write_text("x,y\n1,2\n")
+    code, _, err = said("train", SEED, "-w", "w", "--data", str(file), "--init", "w=1", "--save", str(file))
+    assert (code, "a file that is not a checkpoint is there already" in err) == (2, True)
+    assert file.read_text() == "x,y\n1,2\n"
+
+
+def test_resume_needs_no_start(said, tmp_path) -> None:
+    """A resumed run has its parameters from the checkpoint."""
+    file = str(tmp_path / "run.json")
+    model = ["train", SEED, "-w", "w", "--data", "x=1,2,3", "--data", "y=2,4,6"]
+    assert said(*model, "--init", "w=1", "--epochs", "4", "--save", file)[0] == 0
+    resumed = said(*model, "--epochs", "10", "--resume", file)
+    assert resumed[0] == 0
+    assert resumed[1] == said(*model, "--init", "w=1", "--epochs", "10")[1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line() -> None:
+    """Output that cannot be written is an error with exit code 2, not a traceback."""
+    command = f"{shlex.quote(sys.executable)} -m symgrad examples > /dev/full"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: No space left on device")
+
+
 def test_warning_of_a_stranded_definition(said) -> None:
     """A misspelled name that strands a definition is a warning with a suggestion, and the work goes on."""
     code, out, err = said("derive", "y_pred = x*w; l = (y_prd - y)**2")

@@ -110,3 +110,12 @@ def test_no_warning_of_our_own_leaks() -> None:
         warnings.simplefilter("error")
         derivation = symgrad.derive(symgrad.read("l = (x*w - y)**2"), "w")
         assert symgrad.verify(derivation, {"x": 1.0, "w": 2.0, "y": 3.0}).passed
+
+
+def test_verify_needs_points() -> None:
+    """No point, or one that is not finite, is refused; an empty verification never passes."""
+    derivation = symgrad.derive(symgrad.read("l = x**2"), "x")
+    with pytest.raises(symgrad.SymgradError, match="there is no point"):
+        symgrad.verify(derivation, [])
+    with pytest.raises(symgrad.SymgradError, match="not finite"):
+        symgrad.verify(derivation, {"x": float("nan")})

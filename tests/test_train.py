@@ -226,7 +226,22 @@ class TestCheckpoints:
         with pytest.raises(DataError, match="another model"):
             sg.train(sg.derive(sg.read("l = (x*w - y)**2"), ["w"]), DATA, START, resume_from=file)
 
-    @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 1, "step": 3}'])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"schema": 1}',
+            '{"schema": 1, "step": 3}',
+            '{"schema": 1, "setting": {}, "parameters": {"w": "a"}, "step": 3, "epochs": [], "loss": 1, "optimizer": {}}',  # noqa: E501
+            '{"schema": 1, "setting": {}, "parameters": {"w": 1}, "step": "3", "epochs": [], "loss": 1, "optimizer": {}}',  # noqa: E501
+            '{"schema": 1, "setting": {}, "parameters": {"w": 1}, "step": -3, "epochs": [], "loss": 1, "optimizer": {}}',  # noqa: E501
+            '{"schema": 1, "setting": [], "parameters": {"w": 1}, "step": 3, "epochs": [], "loss": 1, "optimizer": {}}',
+            '{"schema": 1, "setting": {}, "parameters": {"w": 1}, "step": 3, "epochs": 3, "loss": 1, "optimizer": {}}',
+        ],
+    )
     def test_damaged_files_are_refused(self, tmp_path: Path, content: str) -> None:
         """What is not a whole checkpoint is an error, not a crash."""
         file = tmp_path / "run.json"

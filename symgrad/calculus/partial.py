@@ -99,7 +99,9 @@ def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) ->
             return [(a, a, route.into(_Bend("sum rule", i, "sum rule"))) for i, a in enumerate(arguments)]
         case sympy.Mul():
             if arguments[0] == -1 and len(arguments) == 2:
-                return [(arguments[1], arguments[1], route.into(_Bend("sum rule", 1, ""), arguments[0]))]
+                within_sum = bool(route.bends) and route.bends[-1].rule == "sum rule"
+                bend = _Bend("sum rule" if within_sum else "constant multiple", 1, "")
+                return [(arguments[1], arguments[1], route.into(bend, arguments[0]))]
             joining = "quotient rule" if _is_quotient(part, wanted) else "product rule"
             return [
                 (a, a, route.into(_Bend("constant multiple", i, joining), *arguments[:i], after=arguments[i + 1 :]))
@@ -138,7 +140,7 @@ def _descend_power(
     if _reads(exponent, wanted):
         bend = _Bend("exponential rule", 1, "power and exponential rule")
         slope = mul(value, sympy.log(base, evaluate=False))
-        if not (base.is_Number or isinstance(base, sympy.exp)):
+        if not (base.is_Number or base.is_NumberSymbol or isinstance(base, sympy.exp)):
             # 0**y is 0 for every positive y, though 0*log(0) is nothing; torch says 0 too
             slope = where(sympy.Eq(base, ZERO, evaluate=False), ZERO, slope)
         found.append((exponent, exponent, route.into(bend, slope)))

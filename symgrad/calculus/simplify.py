@@ -155,7 +155,7 @@ def _coefficient(exact: Fraction, decimals: list[Expr]) -> list[Expr]:
     except OverflowError:
         joined = None
     if joined is not None and joined != 0 and _as_fraction(joined) == product:
-        return [] if product == 1 else [joined]
+        return [] if product == 1 else [sympy.Integer(-1)] if product == -1 else [joined]
     return _coefficient(exact, []) + decimals
 
 
@@ -222,11 +222,10 @@ def _in_order(expression: Expr, order: dict[Expr, int], back: dict[Expr, Expr]) 
     if isinstance(expression, sympy.Add):
         rebuilt.sort(key=is_negative)
     if isinstance(expression, sympy.Mul):
-        flipped = [_flip(part) for part in rebuilt]
-        for position, (part, other) in enumerate(zip(rebuilt, flipped, strict=True)):
-            if other is not None and isinstance(rebuilt[0], sympy.Number) and rebuilt[0] < 0:
-                rebuilt[position], rebuilt[0] = other, -rebuilt[0]
-            del part
+        for position, part in enumerate(rebuilt):
+            flipped = _flip(part)
+            if flipped is not None and isinstance(rebuilt[0], sympy.Number) and rebuilt[0] < 0:
+                rebuilt[position], rebuilt[0] = flipped, -rebuilt[0]
     return rebuild(expression, tuple(rebuilt))
 
 

@@ -14,6 +14,7 @@ from symgrad.checks.points import kinks, random_points
 from symgrad.checks.steps import check_steps
 from symgrad.core.derivation import Derivation
 from symgrad.core.results import Evaluation, Kind, Verdict, Verification
+from symgrad.errors import DataError
 
 Point = Mapping[str, float]
 
@@ -53,6 +54,12 @@ def verify(
     given: Sequence[Point] = (
         random_points(derivation, random, seed, dtype=dtype) if at is None else [at] if isinstance(at, Mapping) else at
     )
+    if not given:
+        raise DataError("there is no point to verify at; give one, or leave them out for random ones.")
+    for point in given:
+        for name, value in point.items():
+            if isinstance(value, (int, float)) and not math.isfinite(value):
+                raise DataError(f"the point gives {name!r} the value {value}, which is not finite.")
     points = tuple({name: float(value) for name, value in compiled.point(point).items()} for point in given)
     return verify_at(derivation, points, dtype, program or compiled)
 

@@ -114,6 +114,9 @@ def _run(arguments: list[str], manner: _Manner) -> int:
         # whoever read our output has seen enough; keep Python from complaining about it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        manner.say("error: ", "red", f"{error.strerror or error}.")
+        return SymgradError.exit_code
     except RecursionError:
         manner.say("error: ", "red", "this model nests too deeply for Python's stack; name its parts.")
         return 3

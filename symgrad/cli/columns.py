@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from symgrad.cli.options import number
 from symgrad.errors import DataError
 
 
-def columns(given: Iterable[str]) -> dict[str, list[float] | float]:
-    """`--data` as columns: a CSV file's, and those written out; a single number is a constant.
+def columns(given: Iterable[str], leaves: Collection[str]) -> dict[str, list[float] | float]:
+    """`--data` as columns: those of a CSV file that the model reads, and those written out; one number is a constant.
 
     Raises:
         DataError: if a column is given twice, or a value is not a number.
@@ -30,7 +30,7 @@ def columns(given: Iterable[str]) -> dict[str, list[float] | float]:
         elif not part.strip():
             raise DataError("--data is empty; write NAME=1,2,3 or the name of a CSV file.")
         else:
-            new = read_csv(part)
+            new = read_csv(part, leaves)
         for column in new:
             if column in found:
                 raise DataError(f"--data gives the column {column!r} twice.")

@@ -41,9 +41,12 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
         if value == "full" or value is None:
             return None
         try:
-            return int(value)
+            size = int(value)
         except ValueError:
-            self.fail(f"{value!r} is neither a whole number nor 'full'.", param, ctx)
+            size = 0
+        if size < 1:
+            self.fail(f"{value!r} is neither a whole number from 1 on nor 'full'.", param, ctx)
+        return size
 
 
 @click.command(cls=SourceCommand)
@@ -102,7 +105,7 @@ def train(
     from symgrad.training import train as descend
 
     graph = read_source(source, output)
-    start, table = numbers(init, "--init"), columns(data)
+    start, table = numbers(init, "--init"), columns(data, graph.leaves)
     names = wrt_of_source(source, wrt)
     if names is None:
         names = [leaf for leaf in graph.leaves if leaf in start and leaf not in table]
@@ -190,13 +193,16 @@ def predictor(
     known = {**constants, **values}
     targets = [leaf for leaf in graph.leaves if leaf not in known and leaf not in derivation.wrt]
     beyond = graph.descendants(tuple(targets)) if targets else frozenset()
-    from_inputs = graph.descendants(tuple(values))
+    from_inputs = frozenset.intersection(*(graph.descendants((name,)) for name in values))
     needed = graph.ancestors(derivation.output)
-    nodes = [
-        n.name for n in graph.nodes if n.body is not None and n.name in from_inputs & needed and n.name not in beyond
-    ]
+    candidates = (from_inputs & needed) - beyond - {derivation.output}
+    nodes = [node.name for node in graph.nodes if node.body is not None and node.name in candidates]
     if not nodes:
-        raise DataError(f"--predict cannot be computed without {listing(targets)}; give their values too.")
+        without = f" and not on {listing(targets)}" if targets else ", other than the loss itself"
+        raise DataError(
+            f"--predict: no definition depends on {listing(values)}{without}; give the inputs of the model but not its "
+            "target, and a name to what it predicts."
+        )
     leaves = [leaf for leaf in graph.leaves if leaf in graph.ancestors(nodes[-1])]
     function, real = compile_graph(graph, (nodes[-1],), leaves, dtype).function, scalar_type(dtype)
 

@@ -63,7 +63,7 @@ def verify(
     point = numbers(at, "--at")
     points: Any = None
     if data:
-        points = [{**point, **row} for row in rows(columns(data))]
+        points = [{**point, **row} for row in rows(columns(data, derivation.primal.leaves))]
         points = [{n: v for n, v in p.items() if n in derivation.primal} for p in points]
     elif point and count is None:
         points = point

@@ -87,7 +87,7 @@ class _Narrator:
             used = self.derivation.primal.ancestors(self.derivation.output)
             bodies = [(n.name, n.body) for n in self.derivation.primal.nodes if n.name in used and n.body is not None]
             blocks.append(Given(tuple(bodies)))
-        if self.quantities.totals:
+        if self.quantities.totals and self.detail != "answer":
             blocks.append(Legend(self.forms.has_ambiguity))
         reached = [name for name in self.derivation.wrt if self.forms.path_counts.get(name)]
         if self.detail == "answer":

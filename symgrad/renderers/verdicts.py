@@ -94,11 +94,13 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
     """A row for each quantity at its worst point, and whether every referee passes it everywhere."""
     failed = {(v.of, v.by) for v in verification.failures}
     quantities = Quantities(verification.derivation)
+    judged: dict[Key, list[Verdict]] = {}
+    for verdict in (v for point in verification.verdicts for v in point if v.referee == "autograd"):
+        judged.setdefault((verdict.kind, verdict.of, verdict.by), []).append(verdict)
     rows: list[tuple[tuple[Quantity | str, ...], bool]] = []
     for key in _told(quantities):
         kind, of, by = key
-        found = [v for p in verification.verdicts for v in p if v.referee == "autograd" and (v.kind, v.of, v.by) == key]
-        worst = max(found, key=lambda v: (not v.passed, v.ulps))
+        worst = max(judged[key], key=lambda v: (not v.passed, v.ulps))
         passed = (of, by) not in failed and (kind == "partial" or (by, by) not in failed)
         word = "ok" if passed else "WRONG"
         note = f"{word}  {worst.note}" if worst.note and passed else word
@@ -136,7 +138,8 @@ def _sentence(verdict: Verdict) -> str:
         case _:
             what = f"{judged}derivative of {verdict.of} by {verdict.by}"
     other = "autograd gives" if verdict.referee == "autograd" else "the formula gives"
-    numbers = f"{verdict.value!r}, where {other} {verdict.reference!r} ({ulps(verdict.ulps)} apart)"
+    apart = f" ({ulps(verdict.ulps)} apart)" if math.isfinite(verdict.ulps) else ""
+    numbers = f"{verdict.value!r}, where {other} {verdict.reference!r}{apart}"
     return f"{what} is {numbers}: {verdict.note or 'more than rounding explains'}"
 
 

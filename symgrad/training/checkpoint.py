@@ -42,7 +42,7 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     Raises:
         DataError: if the file cannot be written.
     """
-    target = Path(path)
+    target = Path(path).resolve()  # a link stays a link
     if target.exists() and not target.is_file():
         raise DataError(f"cannot save to {path}: it is not a regular file.")
     text = json.dumps({"schema": SCHEMA, **asdict(checkpoint)})
@@ -61,6 +61,21 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
         raise DataError(f"cannot save to {path}: {error.strerror or error}.") from None
 
 
+def refuse_other_files(path: str | Path) -> None:
+    """Make sure that saving to `path` would replace nothing but a checkpoint.
+
+    Raises:
+        DataError: if there is a file that is none.
+    """
+    if not str(path):
+        raise DataError("cannot save: the name of the file is empty.")
+    if Path(path).is_file() and Path(path).stat().st_size:
+        try:
+            load(path, {})
+        except DataError:
+            raise DataError(f"cannot save to {path}: a file that is not a checkpoint is there already.") from None
+
+
 def _sync_folder(folder: Path) -> None:
     with contextlib.suppress(OSError, AttributeError):  # some systems cannot open a folder; the rename stands anyway
         descriptor = os.open(folder, os.O_RDONLY)
@@ -68,6 +83,18 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_whole(checkpoint: Checkpoint) -> bool:
+    """Whether every field holds what it should."""
+    numbers = [*checkpoint.parameters.values(), *checkpoint.epochs]
+    return (
+        isinstance(checkpoint.setting, dict)
+        and isinstance(checkpoint.optimizer, dict)
+        and isinstance(checkpoint.step, int)
+        and checkpoint.step >= 0
+        and all(isinstance(number, (int, float)) for number in numbers)
+    )
 
 
 def load(path: str | Path, setting: dict[str, Any]) -> Checkpoint:
@@ -90,8 +117,11 @@ def load(path: str | Path, setting: dict[str, Any]) -> Checkpoint:
         raise DataError(f"cannot resume from {path}: it is not a checkpoint.")
     try:
         checkpoint = Checkpoint(**document)
-    except TypeError:
-        raise DataError(f"cannot resume from {path}: it is not a complete checkpoint.") from None
+        whole = _is_whole(checkpoint)
+    except (TypeError, ValueError, AttributeError):
+        whole = False
+    if not whole:
+        raise DataError(f"cannot resume from {path}: it is not a complete checkpoint.")
     for key, value in setting.items():
         if checkpoint.setting.get(key) != value:
             told = "" if key in ("data", "model") else f" ({checkpoint.setting.get(key)!r} there, {value!r} here)"

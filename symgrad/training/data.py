@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ class Samples:
     count: int
 
 
-def read_csv(path: str | Path) -> dict[str, list[float]]:
+def read_csv(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, list[float]]:
     """The columns of a CSV file with a header.
 
     Args:
         path: a UTF-8 file; commas, semicolons or tabs separate the cells.
+        wanted: the columns to read, all when left out; what stands in the others does not matter.
 
     Raises:
         DataError: if the file cannot be read, is empty, or a cell is not a finite number; the row and the column are
@@ -64,11 +65,13 @@ def read_csv(path: str | Path) -> dict[str, list[float]]:
         raise DataError(f"{path} has two columns named {repeated!r}; each needs a name of its own.")
     if len(rows) == 1:
         raise DataError(f"{path} has a header but no rows.")
-    columns: dict[str, list[float]] = {name: [] for name in header}
+    columns: dict[str, list[float]] = {name: [] for name in header if wanted is None or name in wanted}
     for line, row in rows[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, line {line}: {len(row)} cells where the header has {len(header)}.")
         for name, cell in zip(header, row, strict=True):
+            if name not in columns:
+                continue
             columns[name].append(_cell(cell, f"{path}, line {line}, column {name!r}"))
     return columns
 
@@ -83,7 +86,9 @@ def _rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
 
 def _cell(cell: str, place: str) -> float:
     try:
-        value = float(cell)
+        value = float(
+            cell if cell.isascii() and "_" not in cell else ""
+        )  # Python reads 1_000 and other scripts' digits
     except ValueError:
         shown = "an empty cell" if not cell.strip() else repr(cell.strip())
         raise DataError(f"{place}: {shown} is not a number.") from None

@@ -21,7 +21,7 @@ from symgrad.calculus.batch import Reduce, batch
 from symgrad.core.derivation import Derivation
 from symgrad.core.results import Run, StepRecord, Verification
 from symgrad.errors import DataError, NonFiniteError
-from symgrad.training.checkpoint import Checkpoint, load, save
+from symgrad.training.checkpoint import Checkpoint, load, refuse_other_files, save
 from symgrad.training.data import Samples, prepare
 from symgrad.training.diagnosis import where_it_began
 from symgrad.training.optimizers import GradientDescent, Optimizer, optimizer_named
@@ -64,7 +64,7 @@ def train(
     Args:
         derivation: the loss and its gradient; `wrt` names the trained leaves.
         data: a sequence of numbers for each data leaf, all of one length; a single number is a constant.
-        init: the start of each trained leaf, and constants.
+        init: the start of each trained leaf, and constants; a resumed run has its parameters from the checkpoint.
         lr: learning rate, positive.
         epochs: how often to go through the data.
         batch_size: samples an update; None for all at once.
@@ -89,6 +89,12 @@ def train(
         KeyboardInterrupt: on SIGINT, after the step under way is complete and saved.
     """
     _check_options(lr, epochs, batch_size, save_every, reduce)
+    if not (log is None or log == "steps" or callable(log)):
+        raise DataError(f"log is {log!r}; it is 'steps', a function or None.")
+    if save_to is not None:
+        refuse_other_files(save_to)
+    if resume_from is not None:  # the checkpoint knows where the parameters stand
+        init = {**load(resume_from, {"wrt": list(derivation.wrt)}).parameters, **init}
     samples = prepare(derivation, data, init, dtype)
     program = compile(derivation, backend, dtype)
     size = samples.count if batch_size is None else min(batch_size, samples.count)
@@ -117,9 +123,12 @@ class _State:
 
     def resume(self, checkpoint: Checkpoint, driver: Optimizer, samples: Samples, dtype: str) -> None:
         real = getattr(numpy, dtype)
-        self.parameters = [real(checkpoint.parameters[name]) for name in samples.parameters]
+        try:
+            self.parameters = [real(checkpoint.parameters[name]) for name in samples.parameters]
+            driver.restore(checkpoint.optimizer)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+            raise DataError("the checkpoint's parameters or its optimizer's state are damaged.") from None
         self.step, self.loss, self.epochs = checkpoint.step, checkpoint.loss, list(checkpoint.epochs)
-        driver.restore(checkpoint.optimizer)
 
 
 @dataclass(frozen=True)
@@ -274,7 +283,8 @@ class _Keeper:
         points = list(self._points(state.parameters, start, batches.size))
         sample, began = where_it_began(self.program, points)
         place = f"step {state.step + 1} (epoch {epoch}, sample {start + sample})"
-        raise NonFiniteError(f"training stopped at {place}: {began}. The last complete step is kept.", self.run(state))
+        kept = f" The last complete step is in {self.save_to}." if self.save_to is not None else ""
+        raise NonFiniteError(f"training stopped at {place}: {began}.{kept}", self.run(state))
 
     def _record(self, state: _State, epoch: int, gradient: list[Any], start: int, size: int) -> StepRecord:
         inputs: dict[str, float | list[float]] = {}
@@ -335,7 +345,7 @@ def _check_options(lr: float, epochs: int, batch_size: int | None, save_every: i
         raise DataError(f"lr is {lr!r}; a learning rate is a positive number.")
     if not isinstance(epochs, int) or epochs < 0:
         raise DataError(f"epochs is {epochs!r}; it is a whole number, 0 or more.")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    if batch_size is not None and (not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1):
         raise DataError(f"batch_size is {batch_size!r}; it is a whole number, 1 or more, or None for all samples.")
     if not isinstance(save_every, int) or save_every < 1:
         raise DataError(f"save_every is {save_every!r}; it is a whole number, 1 or more.")
@@ -353,6 +363,7 @@ def _setting(
     for name, values in sorted({**samples.columns, **samples.constants}.items()):
         digest.update(name.encode() + numpy.asarray(values).tobytes())
     whole = {
+        "dtype": dtype,
         "model": hashlib.sha256("\n".join([*lines, derivation.output]).encode()).hexdigest(),
         "data": digest.hexdigest(),
         "wrt": list(derivation.wrt),
@@ -360,7 +371,6 @@ def _setting(
         "batch_size": size,
         "optimizer": optimizer.lower(),
         "optimizer_options": options,
-        "dtype": dtype,
         "reduce": reduce,
     }
     loaded: dict[str, Any] = json.loads(json.dumps(whole))
