@@ -18,6 +18,7 @@ from sympy.printing.pycode import AbstractPythonCodePrinter
 from symgrad.backends.lower import Lowered, Statement, Total, lower
 from symgrad.core.expression import HALF, Expr, is_negative, otherwise, without_sign
 from symgrad.core.graph import Graph
+from symgrad.core.memory import uncollected
 from symgrad.functions import Row, row_of
 
 SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 5
@@ -41,6 +42,7 @@ class Compiled:
         return self.lines.function(comments=True)
 
 
+@uncollected
 def compile_graph(
     graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str, *, arrays: bool = False
 ) -> Compiled:

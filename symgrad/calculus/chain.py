@@ -8,10 +8,12 @@ from symgrad.calculus.partial import Partial, partials
 from symgrad.core.derivation import Derivation, Step, Term
 from symgrad.core.expression import ONE, ZERO, add, mul, symbol
 from symgrad.core.graph import Graph, Node
+from symgrad.core.memory import uncollected
 from symgrad.core.names import fresh, listing, suggestion
 from symgrad.errors import GraphError
 
 
+@uncollected
 def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str | None = None) -> Derivation:
     """Differentiate a graph by the chain rule, backwards, each node once.
 

@@ -6,7 +6,6 @@ never loads torch.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -75,10 +74,17 @@ class _Manner:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 3 cannot decide, 4 internal."""
-    gc.set_threshold(
-        100_000, 30, 30
-    )  # a derivation is a large tree without cycles; looking for garbage in it is in vain
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+    sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, lest Python complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str]) -> int:
@@ -111,8 +117,7 @@ def _run(arguments: list[str], manner: _Manner) -> int:
         manner.say("interrupted", "red", "")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has seen enough; keep Python from complaining about it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # whoever read our output has seen enough
         return 0
     except OSError as error:
         manner.say("error: ", "red", f"{error.strerror or error}.")

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from symgrad.calculus.elementary import split
 from symgrad.core.expression import Expr
 from symgrad.core.graph import Graph, Node
+from symgrad.core.memory import uncollected
 from symgrad.core.names import closest, suggestion
 from symgrad.errors import ReadError, SymgradWarning
 from symgrad.readers.expression import ExpressionReader
 from symgrad.readers.scan import Statement, scan
 
 
+@uncollected
 def read(text: str, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None) -> Graph:
     """Read a loss from text: `"y_pred = x*w; l = (y_pred - y)**2"`.
 

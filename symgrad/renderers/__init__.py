@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from symgrad.core.derivation import Derivation
+from symgrad.core.memory import uncollected
 from symgrad.core.names import suggestion
 from symgrad.core.results import Evaluation, Verification
 from symgrad.errors import RenderError
@@ -28,6 +29,7 @@ FORMATS = (*_RENDERERS, "json")
 """The formats `render` knows."""
 
 
+@uncollected
 def render(
     subject: Derivation | Verification,
     format: str = "text",
