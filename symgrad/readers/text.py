@@ -197,5 +197,5 @@ def _warn_of_strangers(graph: Graph) -> None:
         warnings.warn(
             f"{node.name!r} is defined, but the output {graph.output!r} does not use it{hint}",
             SymgradWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -20,11 +20,6 @@ def is_exact(value: float) -> bool:
     return math.isnan(value) or float(short(value)) == value
 
 
-def equals(value: float) -> str:
-    """`= -18` or `≈ 0.333333333`."""
-    return ("= " if is_exact(value) else "~ ") + short(value)
-
-
 def aligned(values: Sequence[float | None]) -> list[str]:
     """Each value after its sign of equality, decimal points in one column; empty where there is none."""
     shown = [None if value is None else short(value) for value in values]
