@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy
 
-from symgrad.backends.numpy import Compiled, compile_graph, scalar_type
+from symgrad.backends.module import Compiled
+from symgrad.backends.numpy import compile_graph
+from symgrad.backends.values import checked_point, plain
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.core.results import Evaluation
-from symgrad.errors import BackendError, DataError
+from symgrad.errors import BackendError
 
-BACKENDS = ("auto", "numpy")
+BACKENDS = ("auto", "numpy", "torch")
 """Names `compile` knows; `auto` is the best that is installed."""
 
 DTYPES = ("float32", "float64")
@@ -40,62 +42,64 @@ class Program:
         """Readable Python that computes the value and the gradient, to be taken away."""
         return self._gradient.source
 
-    def __call__(self, at: Mapping[str, float]) -> Evaluation:
+    def __call__(self, at: Mapping[str, Any]) -> Evaluation:
         """Evaluate at a point.
 
         Args:
-            at: a number for every leaf the output depends on.
+            at: for every leaf the output depends on a number, or nested lists or an array of its shape.
 
         Returns:
-            The value, the gradient, and every node, adjoint and local partial.
+            The value, the gradient, and every node, adjoint and local partial: floats, and arrays for tensors.
 
         Raises:
-            DataError: if a leaf has no value, a name is unknown or a value is not a number.
+            DataError: if a leaf has no value, a name is unknown, a value is not a number, or shapes do not fit.
         """
         values = self.point(at)
-        with numpy.errstate(all="ignore"):
-            results = self._everything.function(*(values[leaf] for leaf in self.leaves))
-        by_name = dict(zip(self._names, (float(result) for result in results), strict=True))
-        derivation = self.derivation
+        results = self._run(self._everything, [values[leaf] for leaf in self.leaves])
+        derivation, graph = self.derivation, self.derivation.gradient
+        by_name = {n: plain(r, graph[n].shape) for n, r in zip(self._names, results, strict=True)}
         adjoints = {step.node: by_name[step.adjoint] for step in derivation.steps}
         return Evaluation(
             value=by_name[derivation.output],
             gradient={name: adjoints[name] for name in derivation.wrt},
-            nodes={
-                node.name: by_name[node.name] for node in derivation.gradient.nodes if node.name in derivation.primal
-            },
+            nodes={node.name: by_name[node.name] for node in graph.nodes if node.name in derivation.primal},
             adjoints=adjoints,
-            partials={(term.child, term.parent): by_name[term.partial_name] for term in derivation.terms},
-            contributions={(term.child, term.parent): by_name[term.contribution] for term in derivation.terms},
+            partials={t.edge: by_name[t.partial_name] for t in derivation.terms if t.partial_name in graph},
+            contributions={t.edge: by_name[t.contribution] for t in derivation.terms},
         )
+
+    def value_and_gradient(self, at: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The value and the gradient alone, as fast as the backend goes.
+
+        Args:
+            at: for every leaf the backend's own number or array (a tensor for torch, on any device), which is not
+                checked.
+
+        Returns:
+            The value, and dL/dp for each name in `wrt`, as the backend has them.
+        """
+        value, *gradient = self._run(self._gradient, [at[leaf] for leaf in self.leaves])
+        return value, dict(zip(self.derivation.wrt, gradient, strict=True))
 
     @property
     def leaves(self) -> tuple[str, ...]:
         """The leaves the program reads, in order."""
         return self.derivation.gradient.leaves
 
-    def point(self, at: Mapping[str, float]) -> dict[str, numpy.floating]:
+    def point(self, at: Mapping[str, Any]) -> dict[str, Any]:
         """`at` checked and in the program's dtype."""
-        known = {node.name for node in self.derivation.primal.nodes}
-        for name in at:
-            if name not in known:
-                raise DataError(f"the point names {name!r}, which is not in the graph.{suggestion(name, known)}")
-        missing = [leaf for leaf in self.leaves if leaf not in at]
-        if missing:
-            raise DataError(f"the point lacks {listing(missing)}; give every leaf a value, as in {missing[0]}=1.")
-        real = scalar_type(self.dtype)
-        values = {}
-        with numpy.errstate(over="ignore"):
-            for leaf in self.leaves:
-                try:
-                    values[leaf] = real(float(at[leaf]))
-                except (TypeError, ValueError, OverflowError):
-                    raise DataError(
-                        f"the point gives {leaf!r} the value {at[leaf]!r}, which is not a number."
-                    ) from None
-                if math.isfinite(at[leaf]) and not numpy.isfinite(values[leaf]):
-                    raise DataError(f"the value {at[leaf]!r} of {leaf!r} does not fit into {self.dtype}.")
-        return values
+        known = [n for n in at if n in self.derivation.primal and n not in self.derivation.gradient]
+        return checked_point(self.derivation.gradient, {n: v for n, v in at.items() if n not in known}, self.dtype)
+
+    def _run(self, compiled: Compiled, values: Sequence[Any]) -> tuple[Any, ...]:
+        if self.backend == "torch":
+            import torch  # loaded only on request
+
+            with torch.no_grad():
+                tensors = [v if isinstance(v, torch.Tensor) else torch.as_tensor(v) for v in values]
+                return compiled.function(*tensors)
+        with numpy.errstate(all="ignore"):
+            return compiled.function(*values)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -103,12 +107,17 @@ class Program:
 
     @cached_property
     def _everything(self) -> Compiled:
-        return compile_graph(self.derivation.gradient, self._names, self.leaves, self.dtype)
+        return self._compiled(self._names)
 
     @cached_property
     def _gradient(self) -> Compiled:
-        outputs = (self.derivation.output, *self.derivation.gradient.outputs)
-        return compile_graph(self.derivation.gradient, outputs, self.leaves, self.dtype)
+        return self._compiled((self.derivation.output, *self.derivation.gradient.outputs))
+
+    def _compiled(self, outputs: Sequence[str]) -> Compiled:
+        compiler: Callable[..., Compiled] = compile_graph
+        if self.backend == "torch":
+            from symgrad.backends.torch import compile_graph as compiler
+        return compiler(self.derivation.gradient, outputs, self.leaves, self.dtype)
 
 
 def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64") -> Program:
@@ -116,7 +125,7 @@ def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64
 
     Args:
         derivation: what to compute.
-        backend: `numpy`, or `auto` for the best one installed.
+        backend: `numpy`, `torch` (the same program on tensors, autograd off), or `auto` for the best one installed.
         dtype: `float64` or `float32`; every operation rounds in it.
 
     Returns:
@@ -131,6 +140,6 @@ def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64
         )
     if dtype not in DTYPES:
         raise BackendError(f"there is no dtype {dtype!r}; there is {listing(DTYPES)}.{suggestion(dtype, DTYPES)}")
-    program = Program(derivation, "numpy", dtype)
+    program = Program(derivation, "numpy" if backend == "auto" else backend, dtype)
     program._gradient  # noqa: B018  compile now, so that what cannot be compiled is said here
     return program

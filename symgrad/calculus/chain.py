@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from symgrad.calculus.deltas import resolve_deltas
 from symgrad.calculus.partial import Partial, partials
+from symgrad.calculus.simplify import times
 from symgrad.core.derivation import Derivation, Step, Term
-from symgrad.core.expression import ONE, ZERO, add, mul, symbol
+from symgrad.core.expression import ZERO, Expr, add, mul, name_of, symbol
 from symgrad.core.graph import Graph, Node
+from symgrad.core.indices import (
+    Extent,
+    Index,
+    bound_indices,
+    delta,
+    entry,
+    free_indices,
+    fresh_index,
+    subscripts_of,
+    total,
+)
 from symgrad.core.memory import uncollected
 from symgrad.core.names import fresh, listing, suggestion
 from symgrad.errors import GraphError
@@ -17,14 +31,16 @@ from symgrad.errors import GraphError
 def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str | None = None) -> Derivation:
     """Differentiate a graph by the chain rule, backwards, each node once.
 
-    For every edge from a child to a parent the pullback is `dL/dchild · ∂child/∂parent`; the adjoint of a node is the
-    sum over its children (Griewank and Walther, Evaluating Derivatives, 2008, section 3.2). The cost is linear in
-    the graph: nothing is substituted into anything.
+    For every edge, an occurrence `p[J]` of a parent in the body of `v[I]` under sums over `S`, the pullback is
+    `p̄[J] += Σ_{(I ∪ S) \\ J} v̄[I] · ∂body/∂p[J]`, and `dL/dv · ∂v/∂p` for scalars; the adjoint of a node is the sum
+    over its edges (Griewank and Walther, Evaluating Derivatives, 2008, section 3.2). The cost is linear in the
+    graph: nothing is substituted into anything.
 
     Args:
         graph: the loss and everything it is made of.
-        wrt: names to differentiate by; every leaf when left out. An intermediate may be named too.
-        output: the node to differentiate, a scalar; the graph's first output when left out.
+        wrt: names to differentiate by; every leaf but labels when left out. An intermediate may be named too.
+        output: the node to differentiate; the graph's first output when left out. Of a tensor the derivatives are
+            Jacobians, the output's axes first.
 
     Returns:
         The derivation; its `gradient` is a graph again. A name that the output does not depend on has gradient 0.
@@ -34,46 +50,147 @@ def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str 
         NotDifferentiableError: if a function has no rule.
     """
     loss = graph[output if output is not None else graph.output].name
-    names = _wrt(graph, wrt, loss)
-    needed = graph.ancestors(loss)
-    live = graph.descendants(names) & needed
-    local = _local_partials(graph, live)
-    taken = {node.name for node in graph.nodes}
-    made: list[Node] = [node for node in graph.nodes if node.name in needed or node.name in names]
+    return _Deriving(graph, loss, _wrt(graph, wrt, loss)).derivation()
 
-    def name(wanted: str) -> str:
-        chosen = fresh(wanted, taken)
-        taken.add(chosen)
+
+@dataclass
+class _Deriving:
+    """One derivation under way."""
+
+    graph: Graph
+    loss: str
+    wrt: tuple[str, ...]
+    taken: set[str] = field(default_factory=set)
+    axes: tuple[Index, ...] = ()
+    adjoint: dict[str, str] = field(default_factory=dict)
+
+    def derivation(self) -> Derivation:
+        graph, loss = self.graph, self.loss
+        needed = graph.ancestors(loss)
+        live = graph.descendants(self.wrt) & needed
+        self.taken = {node.name for node in graph.nodes}
+        self.axes = self._output_axes()
+        edges = self._edges(live)
+        made: list[Node] = [node for node in graph.nodes if node.name in needed or node.name in self.wrt]
+        steps: list[Step] = []
+        backwards = [node.name for node in reversed(graph.nodes) if node.name in live]
+        for name in (*backwards, *(n for n in self.wrt if n not in live)):
+            step, nodes = self._step(graph[name], edges.get(name, []))
+            steps.append(step)
+            made += nodes
+        gradient = Graph(tuple(made), tuple(self.adjoint[n] for n in self.wrt))
+        return Derivation(graph, loss, self.wrt, tuple(steps), gradient, self.axes)
+
+    def _output_axes(self) -> tuple[Index, ...]:
+        """Indices for the output's axes that no line uses."""
+        shape = self.graph[self.loss].shape
+        if not shape:
+            return ()
+        names = set(self.taken)
+        for node in self.graph.nodes:
+            names.update(i.name for i in (*node.index, *node.summed))
+        return _fresh_indices(shape, names)
+
+    def _edges(self, live: frozenset[str]) -> dict[str, list[tuple[Node, Partial, int]]]:
+        """For each live parent its edges, the one nearest to the start first."""
+        shapes = {node.name: node.shape for node in self.graph.nodes}
+        edges: dict[str, list[tuple[Node, Partial, int]]] = {}
+        for node in self.graph.nodes:
+            if node.name not in live or node.body is None:
+                continue
+            count: dict[str, int] = {}
+            for partial in partials(node.body, entry(node.name, node.index), live, shapes):
+                parent = name_of(partial.occurrence)
+                count[parent] = count.get(parent, 0) + 1
+                edges.setdefault(parent, []).append((node, partial, count[parent]))
+        return edges
+
+    def _step(self, node: Node, edges: list[tuple[Node, Partial, int]]) -> tuple[Step, list[Node]]:
+        """All paths into one node, and the nodes of the gradient graph that hold them."""
+        name = self._name(f"d{self.loss}_d{node.name}")
+        self.adjoint[node.name] = name
+        terms: list[Term] = []
+        nodes: list[Node] = []
+        for child, partial, number in edges:
+            partial_name = self._name(f"p{child.name}_p{node.name}")
+            contribution = name if len(edges) == 1 else self._name(f"{name}_via_{child.name}")
+            terms.append(
+                Term(
+                    child.name,
+                    node.name,
+                    partial.expression,
+                    partial.written,
+                    partial.rule,
+                    partial_name,
+                    contribution,
+                    partial.occurrence,
+                    partial.summed,
+                    number,
+                )
+            )
+            if child.shape or node.shape or partial.summed or self.axes:
+                nodes.append(self._pullback(contribution, child, node, partial))
+            else:
+                pulled = mul(symbol(self.adjoint[child.name]), symbol(partial_name))
+                nodes += [Node(partial_name, partial.expression), Node(contribution, pulled)]
+        if len(edges) != 1:
+            nodes.append(self._total(name, node, terms))
+        return Step(node.name, tuple(terms), name), nodes
+
+    def _pullback(self, name: str, child: Node, parent: Node, partial: Partial) -> Node:
+        """The line Σ v̄[I] · ∂body/∂p[J]; a fixed, repeated or selected subscript is tied to its axis by a delta."""
+        names = {i.name for i in (*self.axes, *child.index, *child.summed)}
+        names |= {i.name for i in (*free_indices(partial.expression), *bound_indices(partial.expression))} | self.taken
+        index: list[Index] = []
+        ties: list[Expr] = []
+        for subscript, size in zip(subscripts_of(partial.occurrence), parent.shape, strict=True):
+            if isinstance(subscript, Index) and subscript not in index:
+                index.append(subscript)
+                continue
+            (own,) = _fresh_indices((size,), names)
+            index.append(own)
+            if size != 1:
+                ties.append(delta(own, subscript))
+        summed = [i for i in (*child.index, *partial.summed) if i not in index]
+        body = total(times(*self._upstream(child), partial.expression, *ties), summed)
+        return Node(name, resolve_deltas(body), index=(*self.axes, *index))
+
+    def _upstream(self, child: Node) -> tuple[Expr, ...]:
+        """The child's adjoint; that of the output is 1, or a delta an axis."""
+        if child.name == self.loss and self.axes:
+            return tuple(delta(o, i) for o, i in zip(self.axes, child.index, strict=True))
+        return (entry(self.adjoint[child.name], (*self.axes, *child.index)),)
+
+    def _total(self, name: str, node: Node, terms: list[Term]) -> Node:
+        """The sum over a node's edges; 1 for the output itself, 0 for a node that never reaches it."""
+        taken = {*self.taken, *(i.name for i in self.axes)}
+        index = node.index or _fresh_indices(node.shape, taken)
+        whole = (*self.axes, *index)
+        if node.name == self.loss:
+            seed = mul(*(delta(o, i) for o, i in zip(self.axes, index, strict=True)))
+            return Node(name, seed, index=whole)
+        body = add(*(entry(term.contribution, whole) for term in terms)) if terms else ZERO
+        return Node(name, body, index=whole)
+
+    def _name(self, wanted: str) -> str:
+        chosen = fresh(wanted, self.taken)
+        self.taken.add(chosen)
         return chosen
 
-    adjoint: dict[str, str] = {}
-    steps: list[Step] = []
-    children = _children(local)
-    for node in (*(n.name for n in reversed(graph.nodes) if n.name in live), *(n for n in names if n not in live)):
-        adjoint[node] = name(f"d{loss}_d{node}")
-        edges = children.get(node, [])
-        terms, nodes = [], []
-        for child in edges:
-            partial = local[child][node]
-            partial_name = name(f"p{child}_p{node}")
-            contribution = adjoint[node] if len(edges) == 1 else name(f"d{loss}_d{node}_via_{child}")
-            terms.append(
-                Term(child, node, partial.expression, partial.written, partial.rule, partial_name, contribution)
-            )
-            pulled = mul(symbol(adjoint[child]), symbol(partial_name))
-            nodes += [Node(partial_name, partial.expression), Node(contribution, pulled)]
-        if len(edges) != 1:
-            total = add(*(symbol(term.contribution) for term in terms))
-            nodes.append(Node(adjoint[node], ONE if node == loss else total if terms else ZERO))
-        made += nodes
-        steps.append(Step(node, tuple(terms), adjoint[node]))
-    gradient = Graph(tuple(made), tuple(adjoint[n] for n in names))
-    return Derivation(graph, loss, names, tuple(steps), gradient)
+
+def _fresh_indices(shape: Sequence[Extent], names: set[str]) -> tuple[Index, ...]:
+    """An index for each axis; `names` are avoided, and grow."""
+    made = []
+    for size in shape:
+        made.append(fresh_index(size, names))
+        names.add(made[-1].name)
+    return tuple(made)
 
 
 def _wrt(graph: Graph, wrt: Sequence[str] | str | None, loss: str) -> tuple[str, ...]:
     if wrt is None:
-        names = tuple(leaf for leaf in graph.leaves if leaf in graph.ancestors(loss))
+        needed = graph.ancestors(loss)
+        names = tuple(leaf for leaf in graph.leaves if leaf in needed and leaf not in graph.selectors)
         if not names:
             raise GraphError(f"{loss!r} is a constant: there is no leaf to differentiate it by.")
         return names
@@ -84,24 +201,8 @@ def _wrt(graph: Graph, wrt: Sequence[str] | str | None, loss: str) -> tuple[str,
         if name not in graph:
             hint = suggestion(name, (n.name for n in graph.nodes)) or f" The leaves are {listing(graph.leaves)}."
             raise GraphError(f"cannot differentiate by {name!r}: it is not in the graph.{hint}")
+        if name in graph.selectors:
+            raise GraphError(f"cannot differentiate by {name!r}: it holds labels, whole numbers that select entries.")
         if name in names[:position]:
             raise GraphError(f"wrt names {name!r} twice; once is enough.")
     return names
-
-
-def _local_partials(graph: Graph, live: frozenset[str]) -> dict[str, dict[str, Partial]]:
-    """For each live child its partials by live parent."""
-    found = {}
-    for node in graph.nodes:
-        if node.name in live and node.body is not None:
-            found[node.name] = partials(node.body, symbol(node.name), live)
-    return found
-
-
-def _children(local: dict[str, dict[str, Partial]]) -> dict[str, list[str]]:
-    """For each parent its live children, the one nearest to the start first."""
-    children: dict[str, list[str]] = {}
-    for child, parents in local.items():
-        for parent in parents:
-            children.setdefault(parent, []).append(child)
-    return children

@@ -7,13 +7,27 @@ walking the body once, however many parents it has.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import sympy
 
+from symgrad.calculus.reductions import Shapes, descend_matrix_function, descend_reduction
 from symgrad.calculus.simplify import plain_exponent, plus, times
-from symgrad.core.expression import HALF, ZERO, Expr, add, cases, mul, name_of, power, square_root, where
+from symgrad.core.expression import (
+    HALF,
+    ZERO,
+    Expr,
+    add,
+    cases,
+    mul,
+    name_of,
+    occurrences,
+    power,
+    square_root,
+    where,
+)
+from symgrad.core.indices import Index, MatrixFunction, Reduction, Size, bound_indices, fresh_index, reindex
 from symgrad.functions import row_of
 
 INNER_LIMIT = 3
@@ -22,11 +36,21 @@ INNER_LIMIT = 3
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """∂body/∂parent, tidied and as the rules gave it, and the names of the rules."""
+    """∂body/∂p[J] for one occurrence of a parent.
 
+    Args:
+        occurrence: the parent as the body reads it, `p` or `p[J]`.
+        expression: the partial, tidied, in the child's indices.
+        written: the same as the rules gave it.
+        rule: the names of the rules.
+        summed: the indices that are summed (or otherwise reduced) around the occurrence.
+    """
+
+    occurrence: Expr
     expression: Expr
     written: Expr
     rule: str
+    summed: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,84 +69,120 @@ class _Route:
     before: tuple[Expr, ...] = ()
     after: tuple[Expr, ...] = ()
     bends: tuple[_Bend, ...] = ()
+    summed: tuple[Index, ...] = ()
 
     def into(self, bend: _Bend, *before: Expr, after: tuple[Expr, ...] = ()) -> _Route:
-        return _Route((*self.before, *before), (*after, *self.after), (*self.bends, bend))
+        return _Route((*self.before, *before), (*after, *self.after), (*self.bends, bend), self.summed)
+
+    def under(self, indices: tuple[Index, ...]) -> _Route:
+        """The route below a reduction over `indices`."""
+        return _Route(self.before, self.after, self.bends, (*self.summed, *indices))
 
     @property
     def factors(self) -> tuple[Expr, ...]:
         return (*self.before, *self.after)
 
 
-def partials(body: Expr, value: Expr, wanted: Collection[str]) -> dict[str, Partial]:
-    """The partial derivative of `body` for each parent in `wanted` that it reads.
+_Key = tuple[Expr, tuple[Index, ...]]
+_Found = tuple[Expr, Expr, _Route]
+
+
+def partials(body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes) -> list[Partial]:
+    """The partial derivative of `body` for each occurrence of each parent in `wanted` that it reads.
+
+    Equal occurrences (`x[i]` twice) are one; `X[n,i]` and `X[n,j]` are two.
 
     Args:
         body: the right-hand side of a node.
-        value: the node's own symbol, which stands for the body in derivatives such as `1 - tanh(z)**2`.
+        value: the node's own symbol or entry, which stands for the body in derivatives such as `1 - tanh(z)**2`.
         wanted: names of parents.
+        shapes: the shape of every node that a function of matrices may read.
 
     Returns:
-        For each parent, in order of appearance, the partial and its rule.
+        The partials, in order of appearance.
 
     Raises:
         NotDifferentiableError: if a function has no rule.
     """
-    routes: dict[str, list[_Route]] = {}
-    stack: list[tuple[Expr, Expr, _Route]] = [(body, value, _Route())]
+    routes: dict[_Key, list[_Route]] = {}
+    stack: list[_Found] = [(body, value, _Route())]
     while stack:
         part, own_value, route = stack.pop()
-        if isinstance(part, (sympy.Symbol, sympy.Indexed)):
-            if name_of(part) in wanted:
-                routes.setdefault(name_of(part), []).append(route)
-        elif isinstance(part, sympy.Piecewise):
-            bend = _Bend("case by case", 0, "case by case")
-            for name, slope in _cases(part, wanted).items():
-                routes.setdefault(name, []).append(route.into(bend, slope))
-        elif part.args:
-            stack.extend(reversed(list(_descend(part, own_value, route, wanted))))
-    return {name: _joined(found) for name, found in routes.items()}
+        match part:
+            case Index() | Size():
+                pass
+            case sympy.Symbol() | sympy.Indexed():
+                if name_of(part) in wanted:
+                    routes.setdefault((part, route.summed), []).append(route)
+            case sympy.Piecewise():
+                for (occurrence, summed), slope in _cases(part, wanted, shapes).items():
+                    bent = route.into(_Bend("case by case", 0, "case by case"), slope).under(summed)
+                    routes.setdefault((occurrence, bent.summed), []).append(bent)
+            case _ if part.args:
+                stack.extend(reversed(list(_descend(part, own_value, route, wanted, shapes))))
+    return [_joined(key, found) for key, found in routes.items()]
 
 
-def _joined(routes: list[_Route]) -> Partial:
-    """All occurrences of one parent."""
+def _joined(key: _Key, routes: list[_Route]) -> Partial:
+    """All occurrences that are equal."""
     tidied = plus(*(times(*route.factors) for route in routes))
     written = add(*(mul(*route.factors) for route in routes))
-    return Partial(tidied, written, _rule(routes))
+    return Partial(key[0], tidied, written, _rule(routes), key[1])
 
 
-def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str]) -> list[tuple[Expr, Expr, _Route]]:
+def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str], shapes: Shapes) -> Iterator[_Found]:
     """The arguments of `part` that matter, each with the route extended by its derivative."""
     arguments = part.args
     match part:
         case sympy.Add():
-            return [(a, a, route.into(_Bend("sum rule", i, "sum rule"))) for i, a in enumerate(arguments)]
+            for i, a in enumerate(arguments):
+                yield a, a, route.into(_Bend("sum rule", i, "sum rule"))
+        case sympy.Mul() if arguments[0] == -1 and len(arguments) == 2:
+            within_sum = bool(route.bends) and route.bends[-1].rule == "sum rule"
+            bend = _Bend("sum rule" if within_sum else "constant multiple", 1, "")
+            yield arguments[1], arguments[1], route.into(bend, arguments[0])
         case sympy.Mul():
-            if arguments[0] == -1 and len(arguments) == 2:
-                within_sum = bool(route.bends) and route.bends[-1].rule == "sum rule"
-                bend = _Bend("sum rule" if within_sum else "constant multiple", 1, "")
-                return [(arguments[1], arguments[1], route.into(bend, arguments[0]))]
             joining = "quotient rule" if _is_quotient(part, wanted) else "product rule"
-            return [
-                (a, a, route.into(_Bend("constant multiple", i, joining), *arguments[:i], after=arguments[i + 1 :]))
-                for i, a in enumerate(arguments)
-                if _reads(a, wanted)
-            ]
+            for i, a in enumerate(arguments):
+                if _reads(a, wanted):
+                    bend = _Bend("constant multiple", i, joining)
+                    yield a, a, route.into(bend, *arguments[:i], after=arguments[i + 1 :])
         case sympy.Pow():
-            return _descend_power(part, value, route, wanted)
+            yield from _descend_power(part, value, route, wanted)
+        case Reduction():
+            if _reads(part, wanted):
+                opened = _kept_apart(part, route)
+                rule, factors = descend_reduction(opened, value if opened is part else opened)
+                yield opened.body, opened.body, route.into(_Bend(rule, 0, ""), *factors).under(opened.indices)
+        case MatrixFunction():
+            taken = {str(s) for f in route.factors for s in f.free_symbols} | {i.name for i in route.summed}
+            for i, (occurrence, factor) in enumerate(descend_matrix_function(part, wanted, shapes, taken)):
+                yield occurrence, occurrence, route.into(_Bend(f"derivative of {part.kind}", i, ""), factor)
         case _:
             row = row_of(part)
             rule = f"derivative of {row.name}" + (f" ({row.kink})" if row.kink else "")
-            return [
-                (a, a, route.into(_Bend(rule, i, rule), row.derivatives[i](*arguments, value)))
-                for i, a in enumerate(arguments)
-                if _reads(a, wanted)
-            ]
+            for i, a in enumerate(arguments):
+                if _reads(a, wanted):
+                    yield a, a, route.into(_Bend(rule, i, rule), row.derivatives[i](*arguments, value))
 
 
-def _descend_power(
-    part: sympy.Pow, value: Expr, route: _Route, wanted: Collection[str]
-) -> list[tuple[Expr, Expr, _Route]]:
+def _kept_apart(reduction: Reduction, route: _Route) -> Reduction:
+    """The reduction, its indices renamed where a factor of the route binds them too."""
+    bound = {i for factor in route.factors for i in bound_indices(factor)}
+    clash = [i for i in reduction.indices if i in bound]
+    if not clash:
+        return reduction
+    names = {i.name for i in bound} | {str(s) for s in reduction.free_symbols} | {i.name for i in route.summed}
+    mapping = {}
+    for index in clash:
+        mapping[index] = fresh_index(index.size, names)
+        names.add(mapping[index].name)
+    renamed = reindex(reduction, mapping)
+    assert isinstance(renamed, Reduction)
+    return renamed
+
+
+def _descend_power(part: sympy.Pow, value: Expr, route: _Route, wanted: Collection[str]) -> list[_Found]:
     base, exponent = part.args[0], plain_exponent(part.args[1])
     found = []
     if _reads(base, wanted):
@@ -149,15 +209,7 @@ def _descend_power(
 
 def _reads(part: sympy.Basic, wanted: Collection[str]) -> bool:
     """Whether `part` reads any of `wanted`; a leafless constant never does."""
-    stack = [part]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, (sympy.Symbol, sympy.Indexed)):
-            if name_of(current) in wanted:
-                return True
-        else:
-            stack.extend(current.args)
-    return False
+    return any(name_of(occurrence) in wanted for occurrence in occurrences(part))
 
 
 def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
@@ -167,14 +219,17 @@ def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
     )
 
 
-def _cases(distinction: sympy.Piecewise, wanted: Collection[str]) -> dict[str, Expr]:
-    """For each parent the derivatives of the branches, case by case; conditions are constants, as in torch."""
-    branches = [(partials(branch, branch, wanted), condition) for branch, condition in distinction.args]
-    cases_of: dict[str, Expr] = {}
-    for name in dict.fromkeys(name for found, _ in branches for name in found):
-        pairs = [(found[name].expression if name in found else ZERO, condition) for found, condition in branches]
+def _cases(distinction: sympy.Piecewise, wanted: Collection[str], shapes: Shapes) -> dict[_Key, Expr]:
+    """For each occurrence the derivatives of the branches, case by case; conditions are constants, as in torch."""
+    branches = []
+    for branch, condition in distinction.args:
+        found = {(p.occurrence, p.summed): p.expression for p in partials(branch, branch, wanted, shapes)}
+        branches.append((found, condition))
+    cases_of: dict[_Key, Expr] = {}
+    for key in dict.fromkeys(key for found, _ in branches for key in found):
+        pairs = [(found.get(key, ZERO), condition) for found, condition in branches]
         equal = len({expression for expression, _ in pairs}) == 1
-        cases_of[name] = pairs[0][0] if equal else cases(*pairs)
+        cases_of[key] = pairs[0][0] if equal else cases(*pairs)
     return cases_of
 
 

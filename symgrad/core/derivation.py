@@ -9,6 +9,7 @@ from functools import cached_property
 from symgrad.core.display import bundle_of
 from symgrad.core.expression import Expr
 from symgrad.core.graph import Graph
+from symgrad.core.indices import Index
 from symgrad.core.names import listing
 from symgrad.errors import GraphError
 
@@ -24,8 +25,12 @@ class Term:
         written: the same before it was tidied; terms that cancel in `partial` still stand here, and their rounding is
             what another program may have committed.
         rule: the name of the rule that gave it.
-        partial_name: the node of the gradient graph that holds the partial.
-        contribution: the node of the gradient graph that holds dL/dchild · ∂child/∂parent.
+        partial_name: the node of the gradient graph that holds the partial; between tensors there is none, since the
+            partial has the axes of both, and the name is only kept free.
+        contribution: the node of the gradient graph that holds Σ dL/dchild · ∂child/∂parent.
+        occurrence: the parent as the child's body reads it, `p` or `p[J]`.
+        summed: the indices of the child's body that are summed around the occurrence.
+        number: which of the child's occurrences of this parent it is, from 1.
     """
 
     child: str
@@ -35,6 +40,14 @@ class Term:
     rule: str
     partial_name: str
     contribution: str
+    occurrence: Expr
+    summed: tuple[Index, ...] = ()
+    number: int = 1
+
+    @property
+    def edge(self) -> tuple[str, ...]:
+        """The child and the parent, and the number of the occurrence where it is not the first."""
+        return (self.child, self.parent) if self.number == 1 else (self.child, self.parent, str(self.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +71,12 @@ class Derivation:
 
     Args:
         primal: the graph that was derived.
-        output: the node that is differentiated, a scalar.
+        output: the node that is differentiated; where it is no scalar, the adjoints are Jacobians.
         wrt: the nodes it is differentiated with respect to.
         steps: one a live node, in reverse topological order: the output first.
         gradient: a graph of the primal, the local partials, the contributions and the adjoints; its outputs are the
-            adjoints of `wrt`.
+            adjoints of `wrt`. An adjoint has the axes of its node, after the output's own, if it has any.
+        axes: the indices of the output in the adjoints; none for a scalar output.
     """
 
     primal: Graph
@@ -70,6 +84,7 @@ class Derivation:
     wrt: tuple[str, ...]
     steps: tuple[Step, ...]
     gradient: Graph
+    axes: tuple[Index, ...] = ()
 
     @cached_property
     def _steps(self) -> Mapping[str, Step]:

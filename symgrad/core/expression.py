@@ -16,6 +16,8 @@ from typing import TypeAlias
 import sympy
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgrad.core.symbols import Index, MatrixFunction, Reduction, Size
+
 Expr: TypeAlias = sympy.Expr
 
 ZERO: Expr = sympy.Integer(0)
@@ -27,12 +29,6 @@ HALF: Expr = sympy.Rational(1, 2)
 def symbol(name: str) -> sympy.Symbol:
     """The symbol of a node: one factory, since `Symbol("x") != Symbol("x", real=True)`."""
     return sympy.Symbol(name, real=True)
-
-
-@lru_cache(maxsize=65536)
-def index_symbol(name: str) -> sympy.Symbol:
-    """The symbol of an index, which is not a parent of anything."""
-    return sympy.Symbol(name, integer=True)
 
 
 def add(*terms: Expr) -> Expr:
@@ -143,7 +139,7 @@ def rebuild(expression: sympy.Basic, arguments: tuple[sympy.Basic, ...]) -> symp
         return sympy.Tuple.__new__(ExprCondPair, *arguments)
     if isinstance(expression, sympy.Piecewise):
         return cases(*arguments)
-    if isinstance(expression, (sympy.Tuple, sympy.Indexed)):
+    if isinstance(expression, (sympy.Tuple, sympy.Indexed, Reduction, MatrixFunction)):
         return expression.func(*arguments)
     return expression.func(*arguments, evaluate=False)
 
@@ -165,12 +161,21 @@ def substitute(expression: Expr, mapping: Mapping[sympy.Basic, Expr]) -> Expr:
 
 
 def occurrences(expression: sympy.Basic) -> Iterator[sympy.Basic]:
-    """Each symbol or indexed name the expression reads, in order of appearance, with repetitions."""
+    """Each symbol or indexed name the expression reads, in order of appearance, with repetitions.
+
+    Indices and sizes are not read; of `P[b, t[b]]` both `P[b, t[b]]` and `t[b]` are.
+    """
     stack = [expression]
     while stack:
         part = stack.pop()
-        if isinstance(part, (sympy.Symbol, sympy.Indexed)):
+        if isinstance(part, sympy.Symbol):
+            if not isinstance(part, (Index, Size)):
+                yield part
+        elif isinstance(part, sympy.Indexed):
             yield part
+            stack.extend(reversed(part.args[1:]))
+        elif isinstance(part, MatrixFunction):
+            yield from part.operands
         else:
             stack.extend(reversed(part.args))
 

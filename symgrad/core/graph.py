@@ -9,47 +9,74 @@ from functools import cached_property
 import sympy
 
 from symgrad.core.expression import Expr, name_of, occurrences
+from symgrad.core.indices import Extent, Index, bound_indices, free_indices, subscripts_of
 from symgrad.core.names import listing, suggestion, why_not_a_name
+from symgrad.core.symbols import MatrixFunction, Reduction
 from symgrad.errors import GraphError
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One line `v[I] = Σ_S body`.
+    """One line `v[I] = body`, the sums over other indices standing in the body.
 
     Args:
         name: the node's name, unique in its graph.
-        body: the right-hand side, a SymPy expression in the parents' symbols; None marks a leaf.
-        index: the node's own indices `I`; none for a scalar.
-        summed: the indices `S` summed over.
-        shape: sizes of a leaf's axes, names or integers; none for a scalar.
+        body: the right-hand side, a SymPy expression in the parents' symbols and entries; None marks a leaf.
+        index: the node's own indices `I`; none for a scalar, and none for a leaf.
+        shape: sizes of the axes, names or integers; a node with a body has those of its indices.
+        inserted: whether the reader made the node, to hold a part of a definition; it prints as its formula.
 
     Attributes:
         parents: names of the nodes the body reads, in order of first appearance.
 
     Raises:
-        GraphError: if the name is not a name, or a leaf sums over something.
+        GraphError: if the name is not a name, or an index is not bound, bound twice, or runs over two sizes.
     """
 
     name: str
     body: Expr | None = None
-    index: tuple[sympy.Symbol, ...] = ()
-    summed: tuple[sympy.Symbol, ...] = ()
-    shape: tuple[str | int, ...] = ()
+    index: tuple[Index, ...] = ()
+    shape: tuple[Extent, ...] = ()
+    inserted: bool = field(default=False, compare=False)
     parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reason = why_not_a_name(self.name)
         if reason:
             raise GraphError(f"{self.name!r} cannot name a node: {reason}.")
-        if self.body is None and self.summed:
-            raise GraphError(f"leaf {self.name!r} sums over {self.summed}, but has nothing to sum.")
-        overlap = [str(i) for i in self.summed if i in self.index]
-        if overlap:
-            raise GraphError(f"node {self.name!r} both keeps and sums the index {listing(overlap)}.")
-        own = {*self.index, *self.summed}
         read = () if self.body is None else occurrences(self.body)
-        object.__setattr__(self, "parents", tuple(dict.fromkeys(name_of(o) for o in read if o not in own)))
+        object.__setattr__(self, "parents", tuple(dict.fromkeys(name_of(o) for o in read)))
+        if self.body is None:
+            return
+        object.__setattr__(self, "shape", tuple(i.size for i in self.index))
+        if self.index or _has_indices(self.body):
+            self._check_indices()
+
+    def _check_indices(self) -> None:
+        assert self.body is not None
+        sizes: dict[str, Extent] = {}
+        for index in (*self.index, *free_indices(self.body), *self.summed):
+            if sizes.setdefault(index.name, index.size) != index.size:
+                both = f"{sizes[index.name]} and {index.size}"
+                raise GraphError(f"in node {self.name!r} the index {index.name!r} runs over two sizes, {both}.")
+        if len(set(self.index)) != len(self.index):
+            raise GraphError(f"node {self.name!r} has one index twice; give each axis its own.")
+        loose = [i.name for i in free_indices(self.body) if i not in self.index]
+        if loose:
+            raise GraphError(f"node {self.name!r} neither keeps nor sums the index {listing(loose)}.")
+        kept = [i.name for i in self.summed if i in self.index]
+        if kept:
+            raise GraphError(f"node {self.name!r} both keeps and sums the index {listing(kept)}.")
+
+    @property
+    def summed(self) -> tuple[Index, ...]:
+        """The indices that are reduced away within the body."""
+        return () if self.body is None else tuple(bound_indices(self.body))
+
+    @property
+    def rank(self) -> int:
+        """How many axes the node has."""
+        return len(self.shape)
 
     @property
     def is_leaf(self) -> bool:
@@ -78,11 +105,32 @@ class Graph:
                 if parent not in seen:
                     reason = "stands after it" if parent in names else "is not in the graph"
                     raise GraphError(f"node {node.name!r} reads {parent!r}, which {reason}; a parent stands first.")
+            if node.body is not None and _has_indices(node.body):
+                self._check_shapes(node)
             seen.add(node.name)
         if not self.outputs:
             raise GraphError("a graph needs an output; name one of its nodes.")
         for output in self.outputs:
             self[output]
+
+    def _check_shapes(self, node: Node) -> None:
+        """Each entry has one subscript an axis, over that axis' size."""
+        assert node.body is not None
+        for occurrence in occurrences(node.body):
+            parent, subscripts = self[name_of(occurrence)], subscripts_of(occurrence)
+            if isinstance(occurrence, sympy.Symbol):
+                continue  # a scalar, or a whole matrix within a function of matrices
+            if len(subscripts) != parent.rank:
+                raise GraphError(
+                    f"node {node.name!r} reads {parent.name!r} with {len(subscripts)} subscripts, but its shape is "
+                    f"{shape_text(parent.shape)}."
+                )
+            for subscript, size in zip(subscripts, parent.shape, strict=True):
+                if isinstance(subscript, Index) and subscript.size != size:
+                    raise GraphError(
+                        f"node {node.name!r} has index {subscript.name!r} over {subscript.size}, but {parent.name!r} "
+                        f"has shape {shape_text(parent.shape)} there."
+                    )
 
     @cached_property
     def _by_name(self) -> Mapping[str, Node]:
@@ -108,6 +156,29 @@ class Graph:
         """Names of the leaves, in order."""
         return tuple(node.name for node in self.nodes if node.is_leaf)
 
+    @cached_property
+    def has_tensors(self) -> bool:
+        """Whether any node has an axis."""
+        return any(node.shape for node in self.nodes)
+
+    @cached_property
+    def sizes(self) -> tuple[str, ...]:
+        """Names of the sizes that are not numbers, in order of appearance."""
+        found = (size for node in self.nodes for size in node.shape if isinstance(size, str))
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def selectors(self) -> frozenset[str]:
+        """Names of the leaves of integers that stand within subscripts, such as class labels."""
+        found: set[str] = set()
+        for node in self.nodes:
+            if node.body is None or not node.body.args:
+                continue
+            for occurrence in occurrences(node.body):
+                for subscript in subscripts_of(occurrence):
+                    found.update(name_of(o) for o in occurrences(subscript))
+        return frozenset(found)
+
     def ancestors(self, *names: str) -> frozenset[str]:
         """The nodes that any of `names` depends on, themselves included."""
         found = {self[name].name for name in names}
@@ -123,3 +194,19 @@ class Graph:
             if not found.isdisjoint(node.parents):
                 found.add(node.name)
         return frozenset(found)
+
+
+def shape_text(shape: tuple[Extent, ...]) -> str:
+    """A shape as it is declared: `(h, d)`, `(d,)`, `()`."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _has_indices(body: Expr) -> bool:
+    """Whether the body mentions any index, entry or reduction."""
+    stack: list[sympy.Basic] = [body]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (sympy.Indexed, Reduction, MatrixFunction, Index)):
+            return True
+        stack.extend(part.args)
+    return False

@@ -162,8 +162,8 @@ def _batches(derivation: Derivation, samples: Samples, size: int, dtype: str, re
         slices = [[c[i : i + size] for c in columns] for i in range(0, samples.count, size)]
         rows = [(*arrays, *fixed, float(len(arrays[0]))) for arrays in slices]
     leaves = (*derivation.wrt, *others)
-    gradient = compile_graph(graph, outputs, leaves, dtype, arrays=size > 1).function
-    descend = compile_descent(graph, outputs, derivation.wrt, others, dtype, arrays=size > 1)
+    gradient = compile_graph(graph, outputs, leaves, dtype).function
+    descend = compile_descent(graph, outputs, derivation.wrt, others, dtype)
     return _Batches(gradient, descend, rows, size)
 
 

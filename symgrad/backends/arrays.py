@@ -1,0 +1,129 @@
+"""Array operations of a lowered program, beside SymPy's own elementwise ones.
+
+Each is a SymPy expression whose operands are symbols, numbers or other operations, so that equal operations are found
+equal and single uses can be written in place. Axes are positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import sympy
+from sympy.core.symbol import Str
+
+from symgrad.core.expression import Expr
+
+NEW_AXIS = -1
+"""In a `View`, an axis of size 1 that broadcasts."""
+
+
+class ArrayOperation(sympy.Expr):  # type: ignore[misc]  # SymPy's classes are untyped
+    """An operation on arrays; its first `operands` arguments are expressions, the rest says how."""
+
+    is_commutative = True
+    operands: ClassVar[int] = 1
+
+    def __new__(cls, *arguments: sympy.Basic, **_: bool) -> ArrayOperation:
+        """Never evaluated."""
+        return sympy.Basic.__new__(cls, *arguments)  # type: ignore[no-any-return]
+
+    def numbers(self, position: int) -> tuple[int, ...]:
+        """An argument that is a tuple of whole numbers."""
+        return tuple(int(n) for n in self.args[position])
+
+
+class View(ArrayOperation):
+    """An array with its axes permuted and new ones put in: `View(v, (1, NEW_AXIS, 0))`."""
+
+
+class Take(ArrayOperation):
+    """One position of one axis, which goes: `v[:, 0]`; arguments: array, axis, position."""
+
+
+class Diagonal(ArrayOperation):
+    """The entries where two axes are equal, as a last axis; arguments: array, first axis, second axis."""
+
+
+class Gather(ArrayOperation):
+    """An array indexed by arrays of whole numbers, one an axis, that broadcast against each other."""
+
+
+class Positions(ArrayOperation):
+    """0, 1, … to a size, as an axis."""
+
+
+class SizeOf(ArrayOperation):
+    """The size of an axis of an input; arguments: array, axis."""
+
+
+class Reduced(ArrayOperation):
+    """A reduction; arguments: array, kind (`sum`, `max`, `min`, `prod`), axes, none meaning all of them."""
+
+    @property
+    def kind(self) -> str:
+        """Which reduction."""
+        return str(self.args[1].name)
+
+
+class Finite(ArrayOperation):
+    """The array with 0 in place of infinities: the shift of a stable logsumexp."""
+
+
+class Full(ArrayOperation):
+    """An array of a given shape, filled by broadcasting; arguments: array, shape."""
+
+
+class MatrixProduct(ArrayOperation):
+    """`a @ b`, NumPy's and torch's, leading axes in step."""
+
+    operands = 2
+
+
+class TensorProduct(ArrayOperation):
+    """`tensordot`; arguments: left, right, axes of the left, axes of the right."""
+
+    operands = 2
+
+
+class Einsum(ArrayOperation):
+    """`einsum` of two arrays; arguments: left, right, subscripts."""
+
+    operands = 2
+
+    @property
+    def subscripts(self) -> str:
+        """As in `bij,bjk->bik`."""
+        return str(self.args[2].name)
+
+
+class Linear(ArrayOperation):
+    """A function of matrices (`inv`, `det`, `logdet`, `solve`); arguments: name, operands."""
+
+    @property
+    def kind(self) -> str:
+        """Which function."""
+        return str(self.args[0].name)
+
+
+def whole(numbers: Iterable[int]) -> sympy.Tuple:
+    """Whole numbers as an argument."""
+    return sympy.Tuple(*(sympy.Integer(n) for n in numbers))
+
+
+def word(text: str) -> Str:
+    """A word as an argument."""
+    return Str(text)
+
+
+def view(array: Expr, order: tuple[int, ...]) -> Expr:
+    """The array with axes in this order; the array itself where nothing moves."""
+    while order and order[0] == NEW_AXIS:
+        order = order[1:]  # leading axes broadcast by themselves
+    return array if order == tuple(range(len(order))) else View(array, whole(order))
+
+
+def reduced(array: Expr, kind: str, axes: Iterable[int], rank: int) -> Expr:
+    """A reduction of an array of that rank over some of its axes."""
+    positions = tuple(sorted(axes))
+    return Reduced(array, word(kind), whole(() if len(positions) == rank else positions))

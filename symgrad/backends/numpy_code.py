@@ -1,0 +1,43 @@
+"""Printing a lowered program for NumPy and SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy
+
+from symgrad.backends.arrays import Einsum, Full
+from symgrad.backends.python_code import ArrayPrinter
+from symgrad.functions import row_of
+
+
+class NumpyPrinter(ArrayPrinter):
+    """Expressions as NumPy and SciPy code."""
+
+    library = "numpy"
+    axis = "axis"
+
+    def imports(self, lines: Sequence[str]) -> list[str]:
+        """The import lines a module of these lines needs."""
+        return ["import numpy", *(["import scipy.special"] if any("scipy." in line for line in lines) else [])]
+
+    def real(self, dtype: str) -> str:
+        """What turns a number into a scalar of the dtype."""
+        return f"numpy.{dtype}"
+
+    def _print_Function(self, expression: sympy.Function) -> str:
+        arguments = [self.top(argument) for argument in expression.args]
+        row = row_of(expression)
+        if row.name == "relu":
+            arguments.append("0")
+        if row.name == "softplus":
+            arguments.insert(0, "0")
+        text = f"{row.numpy}({', '.join(arguments)})"
+        return f"real({text})" if row.name == "polygamma" and not self.arrays else text
+
+    def _print_Einsum(self, einsum: Einsum) -> str:
+        return super()._print_Einsum(einsum)[:-1] + ", optimize=True)"
+
+    def _print_Full(self, full: Full) -> str:
+        shape = ", ".join(self.top(size) for size in full.args[1])
+        return f"numpy.full(({shape},), {self.top(full.args[0])}, dtype=real)"

@@ -1,0 +1,123 @@
+"""A straight-line program in the making: each operation once, single uses written in place.
+
+Equal operations on equal operands are one vertex (value numbering; Cocke and Schwartz, 1970), wherever in primal or
+gradient they stand. What is read once is written where it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sympy
+
+from symgrad.backends.arrays import ArrayOperation
+from symgrad.core.expression import Expr, rebuild, substitute, symbol
+
+INLINE_LIMIT = 12
+"""How many operations a statement may hold before its parts get statements of their own."""
+
+WIDTH_LIMIT = 40
+"""How many terms or factors stand in one statement."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`target = expression`, with the user's name for it where it has one."""
+
+    target: sympy.Symbol
+    expression: Expr
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A straight-line program.
+
+    Args:
+        inputs: the leaves' names, in order, and the symbols that stand for them.
+        constants: statements that need no input; they run once.
+        statements: the others, in order.
+        results: one a requested output.
+        has_arrays: whether any value has axes.
+    """
+
+    inputs: tuple[tuple[str, sympy.Symbol], ...]
+    constants: tuple[Statement, ...]
+    statements: tuple[Statement, ...]
+    results: tuple[Expr, ...]
+    has_arrays: bool
+
+
+@dataclass
+class Recorder:
+    """Gives each operation its symbol."""
+
+    known: dict[Expr, sympy.Symbol] = field(default_factory=dict)
+    operations: dict[sympy.Symbol, Expr] = field(default_factory=dict)
+    labels: dict[sympy.Symbol, str] = field(default_factory=dict)
+    constants: set[sympy.Symbol] = field(default_factory=set)
+    count: int = 0
+
+    def new(self, constant: bool) -> sympy.Symbol:
+        """A symbol that nothing has yet."""
+        made = symbol(f"v{self.count}")
+        self.count += 1
+        if constant:
+            self.constants.add(made)
+        return made
+
+    def operation(self, operation: Expr) -> Expr:
+        """The symbol of an operation on symbols and numbers, new or known."""
+        if operation.is_Atom:
+            return operation
+        if isinstance(operation, (sympy.Add, sympy.Mul)) and len(operation.args) > WIDTH_LIMIT:
+            # in turn, as before, but not in one statement: Python's compiler nests as deep as a sum is wide
+            head = self.operation(rebuild(operation, operation.args[:WIDTH_LIMIT]))
+            return self.operation(rebuild(operation, (head, *operation.args[WIDTH_LIMIT:])))
+        if operation not in self.known:
+            # arrays are made where and when the inputs are, so that a program works on any device
+            fixed = not isinstance(operation, ArrayOperation) and self.constants.issuperset(_reads(operation))
+            target = self.new(constant=fixed)
+            self.known[operation] = target
+            self.operations[target] = operation
+        return self.known[operation]
+
+    def finish(
+        self, inputs: tuple[tuple[str, sympy.Symbol], ...], results: Sequence[Expr], has_arrays: bool
+    ) -> Lowered:
+        """Dead code left out, single uses written in place."""
+        uses: dict[Expr, int] = {}
+        for result in results:
+            uses[result] = uses.get(result, 0) + 2  # a result is always a statement
+        for target, operation in reversed(self.operations.items()):
+            if target in uses:
+                for read in _reads(operation):
+                    uses[read] = uses.get(read, 0) + 1
+        constants: list[Statement] = []
+        statements: list[Statement] = []
+        inlined: dict[sympy.Basic, Expr] = {}
+        sizes: dict[sympy.Basic, int] = {}
+        for target, operation in self.operations.items():
+            if target not in uses:
+                continue
+            reads = _reads(operation)
+            size = 1 + sum(sizes.get(read, 0) for read in reads)
+            if uses[target] == 1 and size <= INLINE_LIMIT and target not in self.constants:
+                inlined[target], sizes[target] = substitute(operation, inlined), size
+                continue
+            statement = Statement(target, substitute(operation, inlined), self.labels.get(target, ""))
+            (constants if target in self.constants else statements).append(statement)
+        return Lowered(inputs, tuple(constants), tuple(statements), tuple(results), has_arrays)
+
+
+def _reads(operation: Expr) -> list[sympy.Symbol]:
+    """The symbols an operation reads, with repetitions."""
+    found, stack = [], [operation]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, sympy.Symbol):
+            found.append(part)
+        else:
+            stack.extend(part.args)
+    return found

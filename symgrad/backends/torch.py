@@ -1,0 +1,23 @@
+"""The torch backend: the same program on tensors, on whatever device they live, with autograd off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgrad.backends.lower import lower
+from symgrad.backends.module import Compiled, Lines
+from symgrad.backends.torch_code import TorchPrinter
+from symgrad.core.graph import Graph
+from symgrad.core.memory import uncollected
+from symgrad.functions import Row
+
+
+@uncollected
+def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str) -> Compiled:
+    """Compile part of a graph for torch; arguments as for the numpy backend, inputs and outputs are tensors."""
+    program = lower(graph, outputs, leaves, _is_native)
+    return Lines(program, dtype, TorchPrinter(arrays=True)).compiled()
+
+
+def _is_native(row: Row) -> bool:
+    return bool(row.torch)

@@ -1,0 +1,60 @@
+"""Printing a lowered program for torch; nothing here imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy
+
+from symgrad.backends.arrays import Full, Positions, Reduced
+from symgrad.backends.python_code import ATOM, ArrayPrinter
+from symgrad.functions import row_of
+
+
+class TorchPrinter(ArrayPrinter):
+    """Expressions as torch code; arrays made from nothing are made on the inputs' device."""
+
+    library = "torch"
+    axis = "dim"
+    places_arrays = True
+
+    def imports(self, lines: Sequence[str]) -> list[str]:
+        """The import lines a module of these lines needs."""
+        return [*(["import numpy"] if any("numpy." in line for line in lines) else []), "import torch"]
+
+    def real(self, dtype: str) -> str:
+        """What turns a number into a scalar of the dtype."""
+        return f"lambda number: torch.tensor(number, dtype=torch.{dtype})"
+
+    def _print_Function(self, expression: sympy.Function) -> str:
+        row = row_of(expression)
+        if row.name == "polygamma":
+            order, argument = expression.args
+            return f"torch.polygamma({order}, {self.top(argument)})"
+        arguments = [self._typed(argument) for argument in expression.args]
+        arguments += [f"{name}={value!r}" for name, value in row.options.items()]
+        return f"torch.{row.torch}({', '.join(arguments)})"
+
+    def _permuted(self, order: tuple[int, ...]) -> str:
+        return f".permute({', '.join(map(str, order))})"
+
+    def _reducer(self, kind: str) -> str:
+        return {"max": "amax", "min": "amin"}.get(kind, kind)
+
+    def _print_Reduced(self, reduced: Reduced) -> str:
+        if reduced.kind != "prod":
+            return super()._print_Reduced(reduced)
+        axes = sorted(reduced.numbers(2), reverse=True)  # torch multiplies along all axes or one at a time
+        if not axes:
+            return super()._print_Reduced(reduced)
+        return self.at_least(reduced.args[0], ATOM) + "".join(f".prod(dim={axis})" for axis in axes)
+
+    def _print_Positions(self, positions: Positions) -> str:
+        return f"torch.arange({self.top(positions.args[0])}, device=device)"
+
+    def _print_Full(self, full: Full) -> str:
+        shape = ", ".join(self.top(size) for size in full.args[1])
+        array = full.args[0]
+        if array.is_Number:
+            return f"torch.full(({shape},), {float(array)!r}, dtype=real(0).dtype, device=device)"
+        return f"{self.at_least(array, ATOM)}.expand({shape}).clone()"
