@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from symgrad.backends import Program as Program
     from symgrad.backends import compile as compile
     from symgrad.calculus import derive as derive
+    from symgrad.calculus import hessian as hessian
+    from symgrad.calculus import hvp as hvp
     from symgrad.checks import verify as verify
     from symgrad.core.derivation import Derivation as Derivation
     from symgrad.core.graph import Graph as Graph
@@ -56,6 +58,8 @@ _HOMES = {
     "Verification": "symgrad.core.results",
     "compile": "symgrad.backends",
     "derive": "symgrad.calculus",
+    "hessian": "symgrad.calculus",
+    "hvp": "symgrad.calculus",
     "read": "symgrad.readers",
     "read_file": "symgrad.readers",
     "render": "symgrad.renderers",
@@ -67,6 +71,8 @@ __all__ = [  # noqa: RUF022  the story's order
     "read",
     "read_file",
     "derive",
+    "hessian",
+    "hvp",
     "render",
     "compile",
     "verify",

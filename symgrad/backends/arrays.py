@@ -58,7 +58,7 @@ class SizeOf(ArrayOperation):
 
 
 class Reduced(ArrayOperation):
-    """A reduction; arguments: array, kind (`sum`, `max`, `min`, `prod`), axes, none meaning all of them."""
+    """A reduction; arguments: array, kind (`sum`, `max`, `min`, `prod`, `logsumexp`), axes, none meaning all."""
 
     @property
     def kind(self) -> str:
@@ -67,7 +67,7 @@ class Reduced(ArrayOperation):
 
 
 class Finite(ArrayOperation):
-    """The array with 0 in place of infinities: the shift of a stable logsumexp."""
+    """The array with 0 in place of what is not finite: the shift of a stable logsumexp; the array stands twice."""
 
 
 class Full(ArrayOperation):
@@ -76,6 +76,18 @@ class Full(ArrayOperation):
 
 class MatrixProduct(ArrayOperation):
     """`a @ b`, NumPy's and torch's, leading axes in step."""
+
+    operands = 2
+
+
+class Affine(ArrayOperation):
+    """`a @ b + c` in one call; arguments: left, right, what is added to every row."""
+
+    operands = 3
+
+
+class TanhPullback(ArrayOperation):
+    """`g*(1 - a*a)` in one call; arguments: g, a."""
 
     operands = 2
 

@@ -8,7 +8,7 @@ one axis of its own, since that is BLAS; `tensordot` and `einsum` say the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -48,12 +48,15 @@ def extent_of(axes: Collection[Index]) -> int:
     return math.prod(i.size if isinstance(i.size, int) else USUAL_SIZE for i in axes)
 
 
-def contract(factors: Sequence[Ref], summed: Sequence[Index], multiply: Multiply, record: Record) -> Ref:
+def contract(
+    factors: Sequence[Ref], summed: Sequence[Index], order: Mapping[Index, int], multiply: Multiply, record: Record
+) -> Ref:
     """Σ over `summed` of the product of `factors`, each of which has axes.
 
     Args:
         factors: at least one.
         summed: every one is an axis of some factor.
+        order: which of two axes of a result should stand first.
         multiply: the elementwise product.
         record: names an operation.
     """
@@ -63,7 +66,7 @@ def contract(factors: Sequence[Ref], summed: Sequence[Index], multiply: Multiply
         rest = [f for f in pending if f is not left and f is not right]
         gone = [i for i in summed if (i in left.axes or i in right.axes) and not any(i in f.axes for f in rest)]
         shared = [i for i in gone if i in left.axes and i in right.axes]
-        product = _product(left, right, shared, record) if shared else multiply((left, right))
+        product = _product(*_turned(left, right, order), shared, record) if shared else multiply((left, right))
         pending = [*rest, _reduced(product, [i for i in gone if i in product.axes], record)]
     (last,) = pending
     return _reduced(last, [i for i in summed if i in last.axes], record)
@@ -86,6 +89,15 @@ def _reduced(ref: Ref, axes: Sequence[Index], record: Record) -> Ref:
         return ref
     made = reduced(ref.array, "sum", (ref.axes.index(i) for i in axes), len(ref.axes))
     return Ref(record(made), tuple(i for i in ref.axes if i not in axes))
+
+
+def _turned(left: Ref, right: Ref, order: Mapping[Index, int]) -> tuple[Ref, Ref]:
+    """The two with that one first whose own axes stand first in the result, so that nothing need be transposed."""
+
+    def place(one: Ref, other: Ref) -> int:
+        return min((order.get(i, len(order)) for i in one.axes if i not in other.axes), default=len(order))
+
+    return (right, left) if place(right, left) < place(left, right) else (left, right)
 
 
 def _product(left: Ref, right: Ref, summed: Sequence[Index], record: Record) -> Ref:

@@ -15,14 +15,17 @@ import sympy
 
 from symgrad.backends.arrays import (
     NEW_AXIS,
+    Affine,
     Diagonal,
     Finite,
     Full,
     Gather,
     Linear,
+    MatrixProduct,
     Positions,
     SizeOf,
     Take,
+    TanhPullback,
     reduced,
     view,
     whole,
@@ -30,7 +33,21 @@ from symgrad.backends.arrays import (
 )
 from symgrad.backends.contract import Ref, contract
 from symgrad.backends.straight import Lowered, Recorder
-from symgrad.core.expression import HALF, ONE, Expr, add, cases, mul, name_of, power, rebuild, symbol
+from symgrad.core.expression import (
+    HALF,
+    ONE,
+    Expr,
+    add,
+    cases,
+    is_negative,
+    mul,
+    name_of,
+    negative,
+    power,
+    rebuild,
+    symbol,
+    without_sign,
+)
 from symgrad.core.graph import Graph, Node
 from symgrad.core.indices import (
     Extent,
@@ -54,7 +71,14 @@ class _Stored(NamedTuple):
     axes: tuple[int, ...] = ()
 
 
-def lower(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], native: Callable[[Row], bool]) -> Lowered:
+def lower(
+    graph: Graph,
+    outputs: Sequence[str],
+    leaves: Sequence[str],
+    native: Callable[[Row], bool],
+    *,
+    fused: bool = False,
+) -> Lowered:
     """Lower the part of a graph that its outputs need.
 
     Args:
@@ -62,12 +86,13 @@ def lower(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], native: C
         outputs: names of the nodes to return, in order.
         leaves: names of the inputs, in order.
         native: whether the backend has a function; the others are written by their definitions.
+        fused: whether it has single calls for logsumexp and for `a @ b + c`.
 
     Returns:
         The program; all its symbols are generated, none is a user's name.
     """
     needed = graph.ancestors(*outputs)
-    lowering = _Lowering(graph, native)
+    lowering = _Lowering(graph, native, fused)
     inputs = tuple((leaf, lowering.record.new(constant=False)) for leaf in leaves)
     for leaf, stand_in in inputs:
         lowering.add_leaf(graph[leaf], stand_in)
@@ -82,6 +107,7 @@ def lower(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], native: C
 class _Lowering:
     graph: Graph
     native: Callable[[Row], bool]
+    fused: bool
     record: Recorder = field(default_factory=Recorder)
     stored: dict[str, _Stored] = field(default_factory=dict)
     sizes: dict[str, Expr] = field(default_factory=dict)
@@ -141,6 +167,8 @@ class _Lowering:
                 return Ref(expression)
             case sympy.Mul():
                 return self.product(expression)
+            case sympy.Add() if self.graph.has_tensors:
+                return self.added(expression.args)
             case sympy.Pow():
                 return self.power(expression)
             case sympy.Piecewise():
@@ -183,11 +211,32 @@ class _Lowering:
         return view(ref.array, tuple(ref.axes.index(i) if i in ref.axes else NEW_AXIS for i in axes))
 
     def product(self, expression: sympy.Mul) -> Ref:
+        if self.graph.has_tensors and is_negative(expression):
+            return self.negated(self.value(without_sign(expression)))
+        if self.fused and (pulled := self._tanh_pullback(expression)) is not None:
+            return pulled
         parts = self.factors(expression)
         if not any(ref.axes for ref, _ in parts):
             in_turn = [power(ref.array, -1) if divides else ref.array for ref, divides in parts]
             return Ref(self.operation(mul(*(f for f in in_turn if f != ONE))))
         return self.divided(self.multiplied([f for f, below in parts if not below]), [f for f, below in parts if below])
+
+    def _tanh_pullback(self, expression: sympy.Mul) -> Ref | None:
+        """A product with a factor `1 - a**2`, as one call."""
+        for position, factor in enumerate(expression.args):
+            match factor:
+                case sympy.Add(
+                    args=(sympy.Integer(p=1), sympy.Mul(args=(sympy.Integer(p=-1), sympy.Pow(exp=2) as square)))
+                ):
+                    rest = self.value(mul(*expression.args[:position], *expression.args[position + 1 :]))
+                    own = self.value(square.base)
+                    if rest.axes == own.axes:
+                        return Ref(self.operation(TanhPullback(rest.array, own.array)), own.axes)
+        return None
+
+    def negated(self, ref: Ref) -> Ref:
+        """The negative, its sign outermost, where a sum can take it in."""
+        return Ref(self.operation(negative(ref.array)), ref.axes)
 
     def factors(self, expression: Expr) -> list[tuple[Ref, bool]]:
         """The factors, and whether each divides: `a/b` is divided and not multiplied by `1/b`."""
@@ -272,16 +321,38 @@ class _Lowering:
     def sum(self, expression: SumOver) -> Ref:
         body, indices = expression.body, expression.indices
         if isinstance(body, sympy.Add) and any(_is_product(term) for term in body.args):
-            return self.added([self.sum_of(term, indices) for term in body.args])
+            return self.joined_sum([(self.sum_of(_unsigned(t), indices), is_negative(t)) for t in body.args])
         return self.sum_of(body, indices)
 
-    def added(self, terms: Sequence[Ref]) -> Ref:
-        axes = self.joined(terms)
-        return Ref(self.operation(add(*(self.aligned(term, axes) for term in terms))), axes)
+    def added(self, terms: Sequence[Expr]) -> Ref:
+        """A sum of terms; signs stay outside what has to be aligned."""
+        return self.joined_sum([(self.value(_unsigned(term)), is_negative(term)) for term in terms])
+
+    def joined_sum(self, terms: Sequence[tuple[Ref, bool]]) -> Ref:
+        """The sum of arrays, some of them negative."""
+        axes = self.joined([ref for ref, _ in terms])
+        if self.fused and (affine := self._affine(terms, axes)) is not None:
+            return Ref(affine, axes)
+        aligned = [(self.aligned(ref, axes), minus) for ref, minus in terms]
+        signed = [self.operation(negative(array)) if minus else array for array, minus in aligned]
+        return Ref(self.operation(add(*signed)), axes)
+
+    def _affine(self, terms: Sequence[tuple[Ref, bool]], axes: tuple[Index, ...]) -> Expr | None:
+        """A matrix product and a row added to it, as one call."""
+        match terms:
+            case [(Ref(sympy.Symbol() as product, both), False), (Ref(_, row), False)] if (
+                both == axes and row == axes[1:]
+            ):
+                made = self.record.operations.get(product)
+                if len(axes) == 2 and isinstance(made, MatrixProduct):
+                    return self.operation(Affine(*made.args, terms[1][0].array))
+        return None
 
     def sum_of(self, body: Expr, indices: Sequence[Index]) -> Ref:
         """Σ of one term: a contraction where it is a product."""
-        parts = self.factors(body) if _is_product(body) else [(self.value(body), False)]
+        if is_negative(body):
+            return self.negated(self.sum_of(without_sign(body), indices))
+        parts = self.factors(body)
         factors, divisors = [f for f, below in parts if not below], [f for f, below in parts if below]
         outside = [d for d in divisors if not set(d.axes) & set(indices)]
         for divisor in (d for d in divisors if d not in outside):
@@ -295,7 +366,7 @@ class _Lowering:
         scalars += [Ref(self.extent(i.size)) for i in indices if i not in present]
         arrays = [f for f in factors if f.axes]
         if arrays:
-            scalars.append(contract(arrays, present, self.multiplied, self.operation))
+            scalars.append(contract(arrays, present, self.order, self.multiplied, self.operation))
         return self.divided(self.multiplied(scalars), outside)
 
     def reduction(self, expression: Reduction) -> Ref:
@@ -306,15 +377,16 @@ class _Lowering:
             axes = (*missing, *body.axes)
             shape = sympy.Tuple(*(self.extent(i.size) for i in axes))
             body = Ref(self.operation(Full(body.array, shape)), axes)
-        if not isinstance(expression, LogSumExpOver):
+        if self.fused or not isinstance(expression, LogSumExpOver):
             return self.reduced(body, expression.kind, expression.indices)
         largest = self.reduced(body, "max", expression.indices)
-        shift = Ref(self.operation(Finite(largest.array)), largest.axes)
-        axes = self.joined([body, shift])
-        below = self.operation(add(self.aligned(body, axes), mul(sympy.Integer(-1), self.aligned(shift, axes))))
-        raised = self.elementwise(sympy.exp(symbol("_"), evaluate=False), [Ref(below, axes)])
+        shift = Ref(self.operation(Finite(largest.array, largest.array)), largest.axes)
+        below = self.joined_sum([(body, False), (shift, True)])
+        raised = self.elementwise(sympy.exp(symbol("_"), evaluate=False), [below])
         total = self.reduced(raised, "sum", expression.indices)
-        return self.added([shift, self.elementwise(sympy.log(symbol("_"), evaluate=False), [total])])
+        return self.joined_sum(
+            [(shift, False), (self.elementwise(sympy.log(symbol("_"), evaluate=False), [total]), False)]
+        )
 
     def reduced(self, ref: Ref, kind: str, indices: Sequence[Index]) -> Ref:
         made = reduced(ref.array, kind, (ref.axes.index(i) for i in indices), len(ref.axes))
@@ -332,12 +404,17 @@ class _Lowering:
         return Ref(array, tuple(labels))
 
 
+def _unsigned(term: Expr) -> Expr:
+    return without_sign(term) if is_negative(term) else term
+
+
 def _is_divisor(factor: Expr) -> bool:
     return isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational) and factor.exp < 0
 
 
 def _is_product(term: Expr) -> bool:
-    return isinstance(term, sympy.Mul) or _is_divisor(term)
+    factors = [f for f in term.args if not f.is_Number] if isinstance(term, sympy.Mul) else []
+    return len(factors) > 1 or _is_divisor(term)
 
 
 def _first_repeated(labels: Sequence[Expr]) -> tuple[int, int] | None:

@@ -78,10 +78,10 @@ class Program:
         Returns:
             The value, and dL/dp for each name in `wrt`, as the backend has them.
         """
-        value, *gradient = self._run(self._gradient, [at[leaf] for leaf in self.leaves])
+        value, *gradient = self._fast(*[at[leaf] for leaf in self.leaves])
         return value, dict(zip(self.derivation.wrt, gradient, strict=True))
 
-    @property
+    @cached_property
     def leaves(self) -> tuple[str, ...]:
         """The leaves the program reads, in order."""
         return self.derivation.gradient.leaves
@@ -95,11 +95,20 @@ class Program:
         if self.backend == "torch":
             import torch  # loaded only on request
 
-            with torch.no_grad():
-                tensors = [v if isinstance(v, torch.Tensor) else torch.as_tensor(v) for v in values]
-                return compiled.function(*tensors)
-        with numpy.errstate(all="ignore"):
-            return compiled.function(*values)
+            values = [torch.as_tensor(value) for value in values]
+        return self._quietly(compiled)(*values)
+
+    def _quietly(self, compiled: Compiled) -> Callable[..., tuple[Any, ...]]:
+        """The compiled function without NumPy's warnings, or without autograd."""
+        if self.backend == "torch":
+            import torch
+
+            return torch.no_grad()(compiled.function)
+        return numpy.errstate(all="ignore")(compiled.function)
+
+    @cached_property
+    def _fast(self) -> Callable[..., tuple[Any, ...]]:
+        return self._quietly(self._gradient)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

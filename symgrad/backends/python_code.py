@@ -15,6 +15,7 @@ from sympy.printing.pycode import AbstractPythonCodePrinter
 
 from symgrad.backends.arrays import (
     NEW_AXIS,
+    Affine,
     Diagonal,
     Einsum,
     Finite,
@@ -26,10 +27,11 @@ from symgrad.backends.arrays import (
     Reduced,
     SizeOf,
     Take,
+    TanhPullback,
     TensorProduct,
     View,
 )
-from symgrad.core.expression import HALF, Expr, is_negative, otherwise, without_sign
+from symgrad.core.expression import HALF, ZERO, Expr, is_negative, otherwise, without_sign
 from symgrad.functions import row_of
 
 SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 5
@@ -146,8 +148,11 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         sign = {"Equality": "==", "Unequality": "!="}.get(type(condition).__name__) or condition.rel_op
         test = f"{self.top(left)} {sign} {self.top(right)}"
         if self.arrays:
-            return f"{self.library}.where({test}, {self._typed(then)}, {self._typed(rest)})"
+            return self._where(test, then, rest)
         return f"({self._typed(then)} if {test} else {self._typed(rest)})"
+
+    def _where(self, test: str, then: Expr, rest: Expr) -> str:
+        return f"{self.library}.where({test}, {self._typed(then)}, {self._typed(rest)})"
 
     def _typed(self, branch: Expr) -> str:
         """A branch; a bare number gets the program's own precision, lest a float32 run turn into float64."""
@@ -204,7 +209,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
 
     def _print_Finite(self, finite: Finite) -> str:
         array = self.top(finite.args[0])
-        return f"{self.library}.nan_to_num({array}, nan={self.library}.nan, posinf=0.0, neginf=0.0)"
+        return f"{self.library}.where({self.library}.isfinite({array}), {array}, {self._typed(ZERO)})"
 
     def _print_Full(self, full: Full) -> str:
         raise NotImplementedError
@@ -212,6 +217,14 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
     def _print_MatrixProduct(self, product: MatrixProduct) -> str:
         left, right = product.args
         return f"{self.at_least(left, POWER)} @ {self.at_least(right, POWER)}"
+
+    def _print_Affine(self, affine: Affine) -> str:
+        left, right, row = (self.top(argument) for argument in affine.args)
+        return f"{self.library}.addmm({row}, {left}, {right})"
+
+    def _print_TanhPullback(self, pullback: TanhPullback) -> str:
+        gradient, value = (self.top(argument) for argument in pullback.args)
+        return f"{self.library}.ops.aten.tanh_backward({gradient}, {value})"
 
     def _print_TensorProduct(self, product: TensorProduct) -> str:
         left, right = (self.top(side) for side in product.args[:2])

@@ -15,7 +15,7 @@ from symgrad.functions import Row
 @uncollected
 def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str) -> Compiled:
     """Compile part of a graph for torch; arguments as for the numpy backend, inputs and outputs are tensors."""
-    program = lower(graph, outputs, leaves, _is_native)
+    program = lower(graph, outputs, leaves, _is_native, fused=True)
     return Lines(program, dtype, TorchPrinter(arrays=True)).compiled()
 
 

@@ -8,6 +8,7 @@ import sympy
 
 from symgrad.backends.arrays import Full, Positions, Reduced
 from symgrad.backends.python_code import ATOM, ArrayPrinter
+from symgrad.core.expression import ONE, ZERO, Expr
 from symgrad.functions import row_of
 
 
@@ -24,7 +25,15 @@ class TorchPrinter(ArrayPrinter):
 
     def real(self, dtype: str) -> str:
         """What turns a number into a scalar of the dtype."""
-        return f"lambda number: torch.tensor(number, dtype=torch.{dtype})"
+        return f"torch.{dtype}"
+
+    def _typed(self, branch: Expr) -> str:
+        return f"torch.tensor({float(branch)!r}, dtype=real)" if branch.is_Number else self.top(branch)
+
+    def _where(self, test: str, then: Expr, rest: Expr) -> str:
+        if (then, rest) == (ONE, ZERO):
+            return f"({test}).to(real)"
+        return super()._where(test, then, rest)
 
     def _print_Function(self, expression: sympy.Function) -> str:
         row = row_of(expression)
@@ -42,6 +51,8 @@ class TorchPrinter(ArrayPrinter):
         return {"max": "amax", "min": "amin"}.get(kind, kind)
 
     def _print_Reduced(self, reduced: Reduced) -> str:
+        if reduced.kind == "logsumexp" and not reduced.numbers(2):
+            return f"{self.at_least(reduced.args[0], ATOM)}.flatten().logsumexp(dim=0)"
         if reduced.kind != "prod":
             return super()._print_Reduced(reduced)
         axes = sorted(reduced.numbers(2), reverse=True)  # torch multiplies along all axes or one at a time
@@ -56,5 +67,5 @@ class TorchPrinter(ArrayPrinter):
         shape = ", ".join(self.top(size) for size in full.args[1])
         array = full.args[0]
         if array.is_Number:
-            return f"torch.full(({shape},), {float(array)!r}, dtype=real(0).dtype, device=device)"
+            return f"torch.full(({shape},), {float(array)!r}, dtype=real, device=device)"
         return f"{self.at_least(array, ATOM)}.expand({shape}).clone()"
