@@ -343,7 +343,7 @@ class TestCheckpoints:
         ({"data": {"x": ["a"], "y": [1.0]}}, "not a sequence of numbers"),
         ({"data": {**DATA, "w": [1.0]}}, "is trained, so it cannot be data"),
         ({"data": {**DATA, "xx": [1.0]}}, "'xx', which is not a leaf"),
-        ({"init": {"w": "one"}}, "is 'one', which is not a number"),
+        ({"init": {"w": "one"}}, "is 'one', which is neither a number nor a rule"),
         ({"init": {"w": float("inf")}}, "not finite"),
         ({"init": {"w": 1.0, "y_pred": 1.0}}, "not a leaf"),
         ({"init": {"w": 1.0, "x": 1.0}}, "both data and an initial value"),

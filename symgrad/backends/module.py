@@ -116,6 +116,8 @@ class Lines:
         return "\n".join([*imports, "", f"real = {self.printer.real(self.dtype)}", *constants, "", "", *body, ""])
 
     def _statement(self, statement: Statement, comments: bool) -> str:
+        if statement.plain:
+            return self._constant(statement)
         line = f"{self.names[statement.target]} = {self.printer.top(statement.expression)}"
         return f"{line}  # {statement.label}" if comments and statement.label else line
 

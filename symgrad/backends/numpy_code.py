@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Einsum, Full
+from symgrad.backends.arrays import Full
 from symgrad.backends.python_code import ArrayPrinter
 from symgrad.functions import row_of
 
@@ -34,9 +34,6 @@ class NumpyPrinter(ArrayPrinter):
             arguments.insert(0, "0")
         text = f"{row.numpy}({', '.join(arguments)})"
         return f"real({text})" if row.name == "polygamma" and not self.arrays else text
-
-    def _print_Einsum(self, einsum: Einsum) -> str:
-        return super()._print_Einsum(einsum)[:-1] + ", optimize=True)"
 
     def _print_Full(self, full: Full) -> str:
         shape = ", ".join(self.top(size) for size in full.args[1])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import sympy
 
-from symgrad.backends.arrays import ArrayOperation
+from symgrad.backends.arrays import ArrayOperation, SizeOf
 from symgrad.core.expression import Expr, rebuild, substitute, symbol
 
 INLINE_LIMIT = 12
@@ -23,11 +23,19 @@ WIDTH_LIMIT = 40
 
 @dataclass(frozen=True)
 class Statement:
-    """`target = expression`, with the user's name for it where it has one."""
+    """`target = expression`, with the user's name for it where it has one.
+
+    Args:
+        target: what is assigned.
+        expression: what to.
+        label: the user's name for it.
+        plain: whether it is a plain Python number, made of constants and sizes alone.
+    """
 
     target: sympy.Symbol
     expression: Expr
     label: str = ""
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class Recorder:
     operations: dict[sympy.Symbol, Expr] = field(default_factory=dict)
     labels: dict[sympy.Symbol, str] = field(default_factory=dict)
     constants: set[sympy.Symbol] = field(default_factory=set)
+    sizes: set[sympy.Symbol] = field(default_factory=set)
     count: int = 0
 
     def new(self, constant: bool) -> sympy.Symbol:
@@ -77,11 +86,17 @@ class Recorder:
             return self.operation(rebuild(operation, (head, *operation.args[WIDTH_LIMIT:])))
         if operation not in self.known:
             # arrays are made where and when the inputs are, so that a program works on any device
-            fixed = not isinstance(operation, ArrayOperation) and self.constants.issuperset(_reads(operation))
-            target = self.new(constant=fixed)
+            reads, is_array = _reads(operation), isinstance(operation, ArrayOperation)
+            target = self.new(constant=not is_array and self.constants.issuperset(reads))
+            if isinstance(operation, SizeOf) or (not is_array and self._is_of_sizes(reads)):
+                self.sizes.add(target)
             self.known[operation] = target
             self.operations[target] = operation
         return self.known[operation]
+
+    def _is_of_sizes(self, reads: Sequence[sympy.Symbol]) -> bool:
+        """Whether a number depends on sizes and on nothing else but constants."""
+        return all(r in self.sizes or r in self.constants for r in reads) and any(r in self.sizes for r in reads)
 
     def finish(
         self, inputs: tuple[tuple[str, sympy.Symbol], ...], results: Sequence[Expr], has_arrays: bool
@@ -103,10 +118,11 @@ class Recorder:
                 continue
             reads = _reads(operation)
             size = 1 + sum(sizes.get(read, 0) for read in reads)
-            if uses[target] == 1 and size <= INLINE_LIMIT and target not in self.constants:
+            plain = target in self.sizes and not isinstance(operation, SizeOf)
+            if uses[target] == 1 and size <= INLINE_LIMIT and target not in self.constants and not plain:
                 inlined[target], sizes[target] = substitute(operation, inlined), size
                 continue
-            statement = Statement(target, substitute(operation, inlined), self.labels.get(target, ""))
+            statement = Statement(target, substitute(operation, inlined), self.labels.get(target, ""), plain)
             (constants if target in self.constants else statements).append(statement)
         return Lowered(inputs, tuple(constants), tuple(statements), tuple(results), has_arrays)
 

@@ -21,7 +21,7 @@ class Checkpoint:
 
     Args:
         setting: what the run depends on; a resumed run must match it.
-        parameters: their values, each exact in the run's precision.
+        parameters: their values, nested lists for tensors, each exact in the run's precision.
         step: how many steps are done.
         epochs: the losses of the complete epochs.
         loss: the loss of the last step, which an epoch that ends there reports.
@@ -29,7 +29,7 @@ class Checkpoint:
     """
 
     setting: dict[str, Any]
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     step: int
     epochs: list[float]
     loss: float | None
@@ -85,9 +85,14 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def _flat(value: Any) -> list[Any]:
+    """The numbers of nested lists."""
+    return [number for part in value for number in _flat(part)] if isinstance(value, list) else [value]
+
+
 def _is_whole(checkpoint: Checkpoint) -> bool:
     """Whether every field holds what it should."""
-    numbers = [*checkpoint.parameters.values(), *checkpoint.epochs]
+    numbers = [number for value in checkpoint.parameters.values() for number in _flat(value)] + checkpoint.epochs
     return (
         isinstance(checkpoint.setting, dict)
         and isinstance(checkpoint.optimizer, dict)

@@ -16,8 +16,7 @@ from symgrad.backends.numpy import scalar_type
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.errors import DataError
-
-Column = Sequence[float] | numpy.ndarray
+from symgrad.training.initial import drawn
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,16 @@ class Samples:
     Args:
         parameters: initial values of `wrt`, in that order.
         constants: leaves that are neither trained nor data.
-        columns: one array of `count` values for each data leaf.
+        columns: for each data leaf an array whose first axis is the samples'.
         count: how many samples.
+        batched: whether the model has the sample axis itself, and takes slices.
     """
 
     parameters: dict[str, Any]
     constants: dict[str, Any]
     columns: dict[str, numpy.ndarray]
     count: int
+    batched: bool = False
 
 
 def read_csv(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, list[float]]:
@@ -97,20 +98,61 @@ def _cell(cell: str, place: str) -> float:
     return value
 
 
-def prepare(derivation: Derivation, data: Mapping[str, Any], init: Mapping[str, float], dtype: str) -> Samples:
+def prepare(
+    derivation: Derivation, data: Mapping[str, Any], init: Mapping[str, Any], dtype: str, seed: int = 0
+) -> Samples:
     """Sort values into parameters, constants and columns.
 
     Args:
         derivation: says which leaves there are and which are trained.
-        data: a sequence of numbers for each data leaf; a single number is the same for every sample.
-        init: a number for each trained leaf; for another leaf, a constant.
+        data: for each data leaf a sequence of its values, one a sample; for a leaf whose first axis is the sample
+            axis, its value. A single value is the same for every sample.
+        init: a value for each trained leaf, or a rule of `symgrad.training.initial`; for another leaf, a constant.
         dtype: the precision of the run.
+        seed: of the rules.
 
     Raises:
         DataError: if a leaf has no value or two, a name is unknown, columns differ in length, or a value is not finite.
     """
     leaves, trained = derivation.gradient.leaves, derivation.wrt
-    known = derivation.primal.leaves
+    _check_names(derivation, data, init)
+    sizes = _Sizes()
+    columns: dict[str, numpy.ndarray] = {}
+    constants: dict[str, Any] = {}
+    axis = _sample_axis(derivation, data)
+    for name, values in {**data, **{n: v for n, v in init.items() if n not in trained}}.items():
+        if name not in leaves:
+            continue
+        node = derivation.primal[name]
+        array = _array(name, values, "int64" if name in derivation.primal.selectors else dtype)
+        of_samples = array.ndim == node.rank + 1 or (
+            axis is not None and array.ndim == node.rank > 0 and node.shape[0] == axis
+        )
+        if of_samples and name in data:
+            sizes.meet(name, node.shape if array.ndim == node.rank else (None, *node.shape), array)
+            columns[name] = array
+        else:
+            sizes.meet(name, node.shape, array)
+            constants[name] = array if node.shape else array[()]
+    parameters = _parameters(derivation, init, sizes, dtype, seed)
+    missing = [leaf for leaf in leaves if leaf not in parameters | constants | columns]
+    if missing:
+        raise DataError(f"there is no data for {listing(missing)}; every leaf needs a column, a constant or wrt.")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise DataError(f"the columns differ in length: {told}.")
+    batched = any(columns[name].ndim == derivation.primal[name].rank for name in columns)
+    mixed = [name for name in columns if batched and columns[name].ndim != derivation.primal[name].rank]
+    if mixed:
+        raise DataError(
+            f"{listing(mixed)} has one value a sample, but the model has a sample axis {axis!r} of its own."
+        )
+    return Samples(parameters, constants, columns, next(iter(lengths.values()), 1), batched)
+
+
+def _check_names(derivation: Derivation, data: Mapping[str, Any], init: Mapping[str, Any]) -> None:
+    known, trained = derivation.primal.leaves, derivation.wrt
     for name in trained:
         if not derivation.primal[name].is_leaf:
             raise DataError(f"cannot train {name!r}: it is computed from {listing(derivation.primal[name].parents)}.")
@@ -124,27 +166,74 @@ def prepare(derivation: Derivation, data: Mapping[str, Any], init: Mapping[str, 
             raise DataError(f"{name!r} is trained, so it cannot be data too; give its start with init.")
         if name in init:
             raise DataError(f"{name!r} has both data and an initial value; give one of them.")
+
+
+def _sample_axis(derivation: Derivation, data: Mapping[str, Any]) -> str | None:
+    """The size by name that the data share as their first axis and no trained leaf has: the number of samples."""
+    trained = {size for name in derivation.wrt for size in derivation.primal[name].shape}
+    first = [derivation.primal[name].shape[0] for name in data if derivation.primal[name].shape]
+    return next((size for size in first if isinstance(size, str) and size not in trained), None)
+
+
+class _Sizes:
+    """What each size by name turned out to be, and where."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[int, str]] = {}
+
+    def meet(self, name: str, shape: Sequence[str | int | None], array: numpy.ndarray) -> None:
+        """Hold an array against the declared shape; None stands for the samples.
+
+        Raises:
+            DataError: if it does not fit.
+        """
+        declared = "(" + ", ".join("samples" if size is None else str(size) for size in shape) + ")"
+        if array.ndim != len(shape):
+            one = " one number a sample;" if len(shape) == 0 else f" of shape {declared};"
+            raise DataError(f"the data for {name!r} is not{one} its shape is {array.shape}.")
+        for size, actual in zip(shape, array.shape, strict=True):
+            if size is None:
+                continue
+            expected, first = (size, name) if isinstance(size, int) else self.known.setdefault(size, (actual, name))
+            if expected != actual:
+                told = "" if isinstance(size, int) else f"; the size {size!r} is {expected} in {first!r}"
+                raise DataError(f"{name!r} has shape {declared}, but its value has shape {array.shape}{told}.")
+
+    def of(self, shape: Sequence[str | int]) -> tuple[int, ...] | None:
+        """The shape in numbers, None if a size is not known."""
+        if any(isinstance(size, str) and size not in self.known for size in shape):
+            return None
+        return tuple(size if isinstance(size, int) else self.known[size][0] for size in shape)
+
+
+def _parameters(
+    derivation: Derivation, init: Mapping[str, Any], sizes: _Sizes, dtype: str, seed: int
+) -> dict[str, Any]:
+    """The start of each trained leaf; those given as values settle the sizes for those drawn by a rule."""
     real = scalar_type(dtype)
-    parameters = {}
-    for name in trained:
+    found: dict[str, Any] = {}
+    for name in sorted(derivation.wrt, key=lambda n: isinstance(init.get(n), str)):
+        node = derivation.primal[name]
         if name not in init:
-            raise DataError(f"the trained {name!r} has no initial value; give one, as in {name}=1.")
-        parameters[name] = real(_number(init[name], f"the initial value of {name!r}"))
-    constants = {n: real(_number(v, f"the value of {n!r}")) for n, v in init.items() if n not in trained}
-    columns: dict[str, numpy.ndarray] = {}
-    for name, values in data.items():
-        if isinstance(values, (int, float, numpy.number)):
-            constants[name] = real(_number(values, f"the value of {name!r}"))
+            example = "1" if not node.shape else "glorot"
+            raise DataError(f"the trained {name!r} has no initial value; give one, as in {name}={example}.")
+        value = init[name]
+        if isinstance(value, str):
+            shape = sizes.of(node.shape)
+            if shape is None:
+                unknown = listing([s for s in node.shape if isinstance(s, str) and s not in sizes.known])
+                raise DataError(
+                    f"the size {unknown} of {name!r} is not known from any value; declare it as a number, as in "
+                    f"{name}: ({', '.join('3' if isinstance(s, str) else str(s) for s in node.shape)},)."
+                )
+            value = drawn(value, name, shape, seed)
+        if node.shape:
+            array = _array(name, value, dtype)
+            sizes.meet(name, node.shape, array)
+            found[name] = array
         else:
-            columns[name] = _column(name, values, dtype)
-    missing = [leaf for leaf in leaves if leaf not in parameters | constants | columns]
-    if missing:
-        raise DataError(f"there is no data for {listing(missing)}; every leaf needs a column, a constant or wrt.")
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise DataError(f"the columns differ in length: {told}.")
-    return Samples(parameters, constants, columns, next(iter(lengths.values()), 1))
+            found[name] = real(_number(value, f"the initial value of {name!r}"))
+    return {name: found[name] for name in derivation.wrt}
 
 
 def _number(value: object, place: str) -> float:
@@ -157,16 +246,21 @@ def _number(value: object, place: str) -> float:
     return number
 
 
-def _column(name: str, values: Column, dtype: str) -> numpy.ndarray:
+def _array(name: str, values: Any, dtype: str) -> numpy.ndarray:
+    """Values as an array of finite numbers, of whole numbers for `int64`."""
     try:
-        column = numpy.asarray(values, dtype=numpy.float64)
+        exact = numpy.asarray(values, dtype=numpy.float64)
     except (TypeError, ValueError):
-        raise DataError(f"the data for {name!r} is not a sequence of numbers.") from None
-    if column.ndim != 1 or not len(column):
-        raise DataError(f"the data for {name!r} is not one number a sample; its shape is {column.shape}.")
-    with numpy.errstate(over="ignore"):
-        column = column.astype(dtype)
-    if not numpy.isfinite(column).all():
-        row = int(numpy.argmin(numpy.isfinite(column)))
-        raise DataError(f"the data for {name!r} is {values[row]} at sample {row}, which is not a finite {dtype}.")
-    return column
+        what = f"is {values!r}, which is not a number" if isinstance(values, str) else "is not a sequence of numbers"
+        raise DataError(f"the data for {name!r} {what}.") from None
+    if exact.ndim and not len(exact):
+        raise DataError(f"the data for {name!r} is not one number a sample; its shape is {exact.shape}.")
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        array = exact.astype(dtype)
+    bad = (array != exact) | (exact < 0) if dtype == "int64" else ~numpy.isfinite(array)
+    if bad.any():
+        place = tuple(int(i) for i in numpy.argwhere(bad)[0])
+        where = f" at sample {place[0]}" if place else ""
+        what = "a whole number from 0, as a label is" if dtype == "int64" else f"a finite {dtype}"
+        raise DataError(f"the data for {name!r} is {exact[place]}{where}, which is not {what}.")
+    return array

@@ -16,11 +16,12 @@ from typing import Any, Literal
 import numpy
 
 from symgrad.backends import Program, compile
-from symgrad.backends.numpy import compile_descent, compile_graph
-from symgrad.calculus.batch import Reduce, batch
+from symgrad.backends.values import Value
+from symgrad.calculus.batch import Reduce
 from symgrad.core.derivation import Derivation
 from symgrad.core.results import Run, StepRecord, Verification
-from symgrad.errors import DataError, NonFiniteError
+from symgrad.errors import BackendError, DataError, NonFiniteError
+from symgrad.training.batches import Batches, batches_of
 from symgrad.training.checkpoint import Checkpoint, load, refuse_other_files, save
 from symgrad.training.data import Samples, prepare
 from symgrad.training.diagnosis import where_it_began
@@ -39,7 +40,7 @@ Log = Callable[[StepRecord | tuple[int, float]], None]
 def train(
     derivation: Derivation,
     data: Mapping[str, Any],
-    init: Mapping[str, float],
+    init: Mapping[str, Any],
     lr: float = 0.01,
     epochs: int = 10,
     batch_size: int | None = 1,
@@ -55,16 +56,20 @@ def train(
     save_every: int = 1,
     resume_from: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    shuffle: bool = False,
+    seed: int = 0,
 ) -> Run:
     """Train the leaves in `wrt` by the derived gradient.
 
-    Samples come in order, `batch_size` at a time. A batch's loss is the mean (or sum) over its samples, by adding a
-    sample index to the derivation, not by deriving again.
+    Samples come in order (or shuffled), `batch_size` at a time. Of a model for one sample, a batch's loss is the mean
+    (or sum) over its samples, by adding a sample index to the derivation, not by deriving again. A model that has a
+    sample axis itself, as `X: (n, d)`, takes slices of it and says in its own loss what is averaged.
 
     Args:
         derivation: the loss and its gradient; `wrt` names the trained leaves.
-        data: a sequence of numbers for each data leaf, all of one length; a single number is a constant.
-        init: the start of each trained leaf, and constants; a resumed run has its parameters from the checkpoint.
+        data: for each data leaf its values, sample by sample, all of one length; a single value is a constant.
+        init: the start of each trained leaf, a value or one of the rules `zeros`, `ones`, `glorot` and `normal`, and
+            constants; a resumed run has its parameters from the checkpoint.
         lr: learning rate, positive.
         epochs: how often to go through the data.
         batch_size: samples an update; None for all at once.
@@ -79,6 +84,8 @@ def train(
         save_every: steps between checkpoints.
         resume_from: a checkpoint to go on from; it must be of the same run.
         progress: called now and then with the steps done and the steps there are.
+        shuffle: whether each epoch takes the samples in another order.
+        seed: of the order and of the rules.
 
     Returns:
         The parameters, the loss of each epoch's last batch, and what was logged.
@@ -95,16 +102,19 @@ def train(
         refuse_other_files(save_to)
     if resume_from is not None:  # the checkpoint knows where the parameters stand
         init = {**load(resume_from, {"wrt": list(derivation.wrt)}).parameters, **init}
-    samples = prepare(derivation, data, init, dtype)
+    if backend == "torch":
+        raise BackendError("training runs on the numpy backend; the torch backend is for compile.")
+    samples = prepare(derivation, data, init, dtype, seed)
     program = compile(derivation, backend, dtype)
     size = samples.count if batch_size is None else min(batch_size, samples.count)
     options = dict(optimizer_options or {})
-    setting = _setting(derivation, samples, lr, size, optimizer, options, dtype, reduce)
+    order = seed if shuffle else None
+    setting = _setting(derivation, samples, lr, size, optimizer, options, dtype, reduce, order)
     driver = optimizer_named(optimizer, list(samples.parameters.values()), lr, options, dtype)
     state = _State(list(samples.parameters.values()))
     if resume_from is not None:
         state.resume(load(resume_from, setting), driver, samples, dtype)
-    batches = _batches(derivation, samples, size, dtype, reduce)
+    batches = batches_of(derivation, samples, size, dtype, reduce, order)
     keeper = _Keeper(derivation, program, samples, setting, driver, log, verify, save_to, save_every, progress)
     with _interrupts() as stop, numpy.errstate(all="ignore"):
         _run(state, batches, driver, keeper, epochs, stop)
@@ -124,66 +134,38 @@ class _State:
     def resume(self, checkpoint: Checkpoint, driver: Optimizer, samples: Samples, dtype: str) -> None:
         real = getattr(numpy, dtype)
         try:
-            self.parameters = [real(checkpoint.parameters[name]) for name in samples.parameters]
+            self.parameters = [
+                numpy.asarray(checkpoint.parameters[name], dtype).reshape(numpy.shape(start))
+                if numpy.ndim(start)
+                else real(checkpoint.parameters[name])
+                for name, start in samples.parameters.items()
+            ]
             driver.restore(checkpoint.optimizer)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
             raise DataError("the checkpoint's parameters or its optimizer's state are damaged.") from None
         self.step, self.loss, self.epochs = checkpoint.step, checkpoint.loss, list(checkpoint.epochs)
 
 
-@dataclass(frozen=True)
-class _Batches:
-    """The steps of one epoch.
-
-    Args:
-        gradient: from parameters and a row to the loss and its gradient.
-        descend: the loop of plain gradient descent over many rows.
-        rows: the other arguments of each step.
-        size: samples a step.
-    """
-
-    gradient: Callable[..., tuple[Any, ...]]
-    descend: Callable[..., tuple[list[Any], Any, int]]
-    rows: list[tuple[Any, ...]]
-    size: int
-
-
-def _batches(derivation: Derivation, samples: Samples, size: int, dtype: str, reduce: Reduce) -> _Batches:
-    """The compiled loss and gradient, parameters first, and its other arguments batch by batch."""
-    graph, outputs = derivation.gradient, (derivation.output, *derivation.gradient.outputs)
-    others = (*samples.columns, *samples.constants)
-    fixed = tuple(samples.constants.values())
-    columns = list(samples.columns.values())
-    if size == 1:
-        rows = [(*row, *fixed) for row in (zip(*columns, strict=True) if columns else [()])]
-    else:
-        graph, count = batch(derivation, samples.columns, reduce)
-        outputs, others = graph.outputs, (*others, count)
-        slices = [[c[i : i + size] for c in columns] for i in range(0, samples.count, size)]
-        rows = [(*arrays, *fixed, float(len(arrays[0]))) for arrays in slices]
-    leaves = (*derivation.wrt, *others)
-    gradient = compile_graph(graph, outputs, leaves, dtype).function
-    descend = compile_descent(graph, outputs, derivation.wrt, others, dtype)
-    return _Batches(gradient, descend, rows, size)
-
-
-def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, epochs: int, stop: _Stop) -> None:
+def _run(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, epochs: int, stop: _Stop) -> None:
     """Step by step to the last epoch; `state` is always that of the last complete step."""
-    per_epoch = len(batches.rows)
+    per_epoch = batches.per_epoch
     keeper.total = total = epochs * per_epoch
     stride = keeper.save_every if keeper.save_to is not None else CHUNK
     plain = driver.lr if isinstance(driver, GradientDescent) and not keeper.observes else None
+    descend = batches.descend
     while state.step < total:
         epoch, position = divmod(state.step, per_epoch)
-        count = min(CHUNK, stride - state.step % stride)  # not beyond the next checkpoint
-        rows = batches.rows[position : position + count] if position or count < per_epoch else batches.rows
-        done = 0
-        if plain is not None:
-            new, loss, done = batches.descend(state.parameters, rows, plain)
+        if plain is None or descend is None:
+            _step(state, batches, driver, keeper, epoch)
+        else:
+            count = min(CHUNK, stride - state.step % stride)  # not beyond the next checkpoint
+            rows = batches.of(epoch)
+            rows = rows[position : position + count] if position or count < per_epoch else rows
+            new, loss, done = descend(state.parameters, rows, plain)
             if done:
                 state.parameters, state.loss, state.step = new, loss, state.step + done
-        if done < len(rows):
-            _step(state, batches, driver, keeper, epoch)
+            if done < len(rows):
+                _step(state, batches, driver, keeper, epoch)
         if state.step == (epoch + 1) * per_epoch:
             keeper.end_epoch(state, epoch)
         keeper.after_step(state)
@@ -192,12 +174,12 @@ def _run(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, e
             raise KeyboardInterrupt
 
 
-def _step(state: _State, batches: _Batches, driver: Optimizer, keeper: _Keeper, epoch: int) -> None:
+def _step(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, epoch: int) -> None:
     """One step, looked at from all sides."""
     old = state.parameters
-    loss, *gradient = batches.gradient(*old, *batches.rows[state.step % len(batches.rows)])
+    loss, *gradient = batches.gradient(*old, *batches.of(epoch)[state.step % batches.per_epoch])
     new = driver.update(old, gradient)
-    if not all(map(math.isfinite, (loss, *new))):
+    if not all(numpy.isfinite(value).all() for value in (loss, *new)):
         keeper.stop_non_finite(state, batches, epoch)
     state.parameters, state.loss, state.step = new, loss, state.step + 1
     keeper.observe(state, epoch, old, gradient, batches)
@@ -227,14 +209,13 @@ class _Keeper:
         """Whether every single step is looked at."""
         return bool(self.log or self.verify)
 
-    def observe(self, state: _State, epoch: int, old: list[Any], gradient: list[Any], batches: _Batches) -> None:
+    def observe(self, state: _State, epoch: int, old: list[Any], gradient: list[Any], batches: Batches) -> None:
         """One step: verify it, log it."""
-        position = state.step - epoch * len(batches.rows)
-        start = (position - 1) * batches.size
+        seen = batches.positions(epoch, state.step - 1 - epoch * batches.per_epoch)
         if self.verify:
-            self.verifications.append(self._verified(old, gradient, start, batches.size))
+            self.verifications.append(self._verified(old, gradient, seen))
         if self.log is not None:
-            record = self._record(state, epoch, gradient, start, batches.size)
+            record = self._record(state, epoch, gradient, seen, batches.size)
             if self.log == "steps":
                 self.steps.append(record)
             else:
@@ -257,7 +238,7 @@ class _Keeper:
 
     def save(self, state: _State) -> None:
         if self.save_to is not None:
-            parameters = self._named(state.parameters)
+            parameters = {n: numpy.asarray(v).tolist() for n, v in self._named(state.parameters).items()}
             loss = None if state.loss is None else float(state.loss)
             save(
                 self.save_to, Checkpoint(self.setting, parameters, state.step, state.epochs, loss, self.driver.state())
@@ -272,44 +253,50 @@ class _Keeper:
             tuple(self.verifications),
         )
 
-    def stop_non_finite(self, state: _State, batches: _Batches, epoch: int) -> None:
+    def stop_non_finite(self, state: _State, batches: Batches, epoch: int) -> None:
         """Say at which step, sample and node infinity or NaN came in; what is complete stays.
 
         Raises:
             NonFiniteError: always.
         """
         self.save(state)
-        start = (state.step - epoch * len(batches.rows)) * batches.size
-        points = list(self._points(state.parameters, start, batches.size))
-        sample, began = where_it_began(self.program, points)
-        place = f"step {state.step + 1} (epoch {epoch}, sample {start + sample})"
+        seen = batches.positions(epoch, state.step - epoch * batches.per_epoch)
+        sample, began = where_it_began(self.program, list(self._points(state.parameters, seen)))
+        which = f"samples {seen[0]} to {seen[-1]}" if self.samples.batched else f"sample {seen[sample]}"
+        place = f"step {state.step + 1} (epoch {epoch}, {which})"
         kept = f" The last complete step is in {self.save_to}." if self.save_to is not None else ""
         raise NonFiniteError(f"training stopped at {place}: {began}.{kept}", self.run(state))
 
-    def _record(self, state: _State, epoch: int, gradient: list[Any], start: int, size: int) -> StepRecord:
-        inputs: dict[str, float | list[float]] = {}
+    def _record(self, state: _State, epoch: int, gradient: list[Any], seen: list[int], size: int) -> StepRecord:
+        inputs: dict[str, Any] = {}
         for name, column in self.samples.columns.items():
-            values = [float(v) for v in column[start : start + size]]
-            inputs[name] = values[0] if size == 1 else values
+            values = column[seen].tolist()
+            inputs[name] = values[0] if size == 1 and not self.samples.batched else values
         assert state.loss is not None
-        slopes = {name: float(g) for name, g in zip(self.derivation.wrt, gradient, strict=True)}
-        return StepRecord(epoch, inputs, float(state.loss), slopes)
+        return StepRecord(epoch, inputs, float(state.loss), self._named(gradient))
 
-    def _points(self, parameters: list[Any], start: int, size: int) -> Iterator[dict[str, float]]:
-        constants = {name: float(value) for name, value in self.samples.constants.items()}
-        for row in range(start, min(start + size, self.samples.count)):
-            columns = {name: float(column[row]) for name, column in self.samples.columns.items()}
-            yield {**constants, **self._named(parameters), **columns}
+    def _points(self, parameters: list[Any], seen: list[int]) -> Iterator[dict[str, Any]]:
+        """The samples as points; one point of slices where the model has the sample axis itself."""
+        fixed = {**{name: _plain(value) for name, value in self.samples.constants.items()}, **self._named(parameters)}
+        if self.samples.batched:
+            yield {**fixed, **{name: column[seen] for name, column in self.samples.columns.items()}}
+            return
+        for row in seen:
+            yield {**fixed, **{name: _plain(column[row]) for name, column in self.samples.columns.items()}}
 
-    def _verified(self, parameters: list[Any], gradient: list[Any], start: int, size: int) -> Verification:
+    def _verified(self, parameters: list[Any], gradient: list[Any], seen: list[int]) -> Verification:
         from symgrad.checks.verification import verify_batch  # loads torch, so only on request
 
-        points = tuple(self._points(parameters, start, size))
-        total = {name: float(g) for name, g in zip(self.derivation.wrt, gradient, strict=True)}
-        return verify_batch(self.derivation, points, self.program, total, str(self.setting["reduce"]))
+        points = tuple(self._points(parameters, seen))
+        return verify_batch(self.derivation, points, self.program, self._named(gradient), str(self.setting["reduce"]))
 
-    def _named(self, parameters: Sequence[Any]) -> dict[str, float]:
-        return {name: float(value) for name, value in zip(self.derivation.wrt, parameters, strict=True)}
+    def _named(self, parameters: Sequence[Any]) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in zip(self.derivation.wrt, parameters, strict=True)}
+
+
+def _plain(value: Any) -> Value:
+    """A Python float, or an array."""
+    return value if numpy.ndim(value) else float(value)
 
 
 @dataclass
@@ -355,7 +342,7 @@ def _check_options(lr: float, epochs: int, batch_size: int | None, save_every: i
 
 def _setting(
     derivation: Derivation, samples: Samples, lr: float, size: int, optimizer: str, options: dict[str, Any],
-    dtype: str, reduce: str,
+    dtype: str, reduce: str, order: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """What a trajectory depends on, as JSON gives it back."""
     lines = [f"{n.name}={n.body}" for n in derivation.primal.nodes]
@@ -372,6 +359,7 @@ def _setting(
         "optimizer": optimizer.lower(),
         "optimizer_options": options,
         "reduce": reduce,
+        **({} if order is None else {"shuffled with seed": order}),
     }
     loaded: dict[str, Any] = json.loads(json.dumps(whole))
     return loaded

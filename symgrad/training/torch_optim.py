@@ -12,7 +12,7 @@ from symgrad.core.names import suggestion
 from symgrad.errors import DataError
 
 _UNSUITABLE = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})
-"""Those that evaluate the loss themselves, or are not for scalars."""
+"""Those that evaluate the loss themselves, or are not for every shape."""
 
 
 def _classes() -> dict[str, type[torch.optim.Optimizer]]:
@@ -43,7 +43,7 @@ class TorchOptimizer:
             hint = suggestion(name.lower(), classes) or f" There are {', '.join(sorted(classes))}."
             raise DataError(f"there is no optimizer {name!r}.{hint}")
         self.real = scalar_type(dtype)
-        self.tensors = [torch.tensor(float(p), dtype=getattr(torch, dtype), requires_grad=True) for p in parameters]
+        self.tensors = [torch.tensor(p, dtype=getattr(torch, dtype), requires_grad=True) for p in parameters]
         try:
             self.optimizer = classes[name.lower()](self.tensors, lr=lr, **options)  # type: ignore[call-arg]
         except (TypeError, ValueError) as error:
@@ -53,10 +53,10 @@ class TorchOptimizer:
         """One step of the torch optimizer from these parameters."""
         with torch.no_grad():
             for tensor, value, derivative in zip(self.tensors, parameters, gradient, strict=True):
-                tensor.fill_(float(value))
-                tensor.grad = torch.tensor(float(derivative), dtype=tensor.dtype)
+                tensor.copy_(torch.as_tensor(value))
+                tensor.grad = torch.tensor(derivative, dtype=tensor.dtype)
         self.optimizer.step()
-        return [self.real(tensor.item()) for tensor in self.tensors]
+        return [tensor.detach().numpy().copy() if tensor.ndim else self.real(tensor.item()) for tensor in self.tensors]
 
     def state(self) -> dict[str, Any]:
         """The state dict, its tensors as numbers."""
@@ -74,7 +74,7 @@ class TorchOptimizer:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return {"tensor": value.item(), "dtype": str(value.dtype).removeprefix("torch.")}
+        return {"tensor": value.tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
     return value
 
 
