@@ -187,7 +187,7 @@ def test_misspelled_option_is_named(said) -> None:
         (["derive", ""], 2, "there is no definition"),
         (["derive", "3 + 4"], 2, "is a constant"),
         (["derive", "l = y**2 + y*w; y = x*w"], 2, "used before its definition"),
-        (["derive", "W: (h, d); l = W"], 2, "shapes belong to tensors"),
+        (["derive", "W: (h, d); l = W @ x"], 2, "declare its shape, as in x: (n"),
         (["derive", "y = x*w; l = y**2 + y*w", "--notation", "partial", "-w", "w"], 2, "two meanings"),
         (["examples", "sede"], 2, "Did you mean 'seed'?"),
         ([*TRAIN, "--lr", "0"], 2, "a learning rate is a positive number"),
@@ -380,7 +380,8 @@ def test_examples(said) -> None:
     """Every bundled example is listed, derives and verifies."""
     code, out, _ = said("examples")
     names = [line.split()[0] for line in out.splitlines()]
-    assert (code, names) == (0, ["seed", "ridge", "fork", "logistic"])
+    assert code == 0
+    assert names == ["seed", "ridge", "fork", "logistic", "mlp", "softmax", "layernorm", "attention", "gmm", "iris"]
     for name in names:
         source = said("examples", name)[1]
         assert said("derive", source)[0] == 0

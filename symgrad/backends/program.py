@@ -95,7 +95,8 @@ class Program:
         if self.backend == "torch":
             import torch  # loaded only on request
 
-            values = [torch.as_tensor(value) for value in values]
+            results = self._quietly(compiled)(*(torch.as_tensor(value) for value in values))
+            return tuple(r.cpu().numpy() if isinstance(r, torch.Tensor) else r for r in results)
         return self._quietly(compiled)(*values)
 
     def _quietly(self, compiled: Compiled) -> Callable[..., tuple[Any, ...]]:

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Full, Positions, Reduced
+from symgrad.backends.arrays import Affine, Full, MatrixProduct, Positions, Reduced
 from symgrad.backends.python_code import ATOM, ArrayPrinter
 from symgrad.core.expression import ONE, ZERO, Expr
 from symgrad.functions import row_of
+
+_IN_PLACE = frozenset({"exp", "log", "tanh", "sigmoid", "relu", "sin", "cos"})
+"""Functions that may write over their argument where nobody else reads it, which saves an allocation."""
+
+_TEMPORARY = (sympy.Add, sympy.Mul, MatrixProduct, Affine)
+"""What makes an array of its own; written in place, it has no other reader."""
 
 
 class TorchPrinter(ArrayPrinter):
@@ -42,7 +48,8 @@ class TorchPrinter(ArrayPrinter):
             return f"torch.polygamma({order}, {self.top(argument)})"
         arguments = [self._typed(argument) for argument in expression.args]
         arguments += [f"{name}={value!r}" for name, value in row.options.items()]
-        return f"torch.{row.torch}({', '.join(arguments)})"
+        in_place = row.torch in _IN_PLACE and isinstance(expression.args[0], _TEMPORARY)
+        return f"torch.{row.torch}{'_' if in_place else ''}({', '.join(arguments)})"
 
     def _permuted(self, order: tuple[int, ...]) -> str:
         return f".permute({', '.join(map(str, order))})"
@@ -65,7 +72,5 @@ class TorchPrinter(ArrayPrinter):
 
     def _print_Full(self, full: Full) -> str:
         shape = ", ".join(self.top(size) for size in full.args[1])
-        array = full.args[0]
-        if array.is_Number:
-            return f"torch.full(({shape},), {float(array)!r}, dtype=real, device=device)"
-        return f"{self.at_least(array, ATOM)}.expand({shape}).clone()"
+        array = f"torch.as_tensor({self.top(full.args[0])}, dtype=real, device=device)"
+        return f"{array}.expand({shape}).clone()"

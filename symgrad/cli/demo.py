@@ -23,7 +23,7 @@ def demo(format_: str) -> int:
       symgrad demo
     """
     from symgrad.calculus import derive
-    from symgrad.cli.train import log_printer, predictor
+    from symgrad.cli.train import log_printer, prediction_sayer
     from symgrad.examples import source
     from symgrad.readers import read
     from symgrad.renderers import render, render_document
@@ -35,7 +35,7 @@ def demo(format_: str) -> int:
     derivation = derive(read(source("seed")), ["w"])
     click.echo(render(derivation, chosen))
     click.echo()
-    predict = predictor(derivation, {"x": "4"}, {}, "float32", "steps")
+    predict = prediction_sayer(derivation, {"x": "4"}, {}, "float32", "steps")
     click.echo(predict("before", START))
     run = train(derivation, DATA, START, lr=0.01, epochs=10, dtype="float32", log=log_printer("steps"), verify=True)
     click.echo(predict("after", run.parameters))

@@ -8,17 +8,16 @@ import click
 
 from symgrad.cli.options import (
     SourceCommand,
-    assignments,
     at_option,
     chosen_format,
     format_options,
-    numbers,
     read_source,
     source_argument,
     write,
     wrt_of_source,
     wrt_option,
 )
+from symgrad.cli.values import assignments, values
 
 
 @click.command(cls=SourceCommand)
@@ -68,7 +67,7 @@ def derive(
         graph, detail = elementary(graph), "steps"
     derivation = differentiate(graph, wrt_of_source(source, wrt))
     evaluation = None
-    point = numbers(at, "--at")
+    point = values(at, "--at")
     if point:
         from symgrad.backends import compile  # NumPy is loaded only for numbers
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from symgrad.errors import DataError, ReadError, RenderError, SymgradError
+from symgrad.errors import DataError, ReadError, RenderError
 
 if TYPE_CHECKING:
     from symgrad.core.graph import Graph
@@ -87,7 +87,7 @@ def format_options(function: F) -> F:
 
 def at_option(function: F) -> F:
     """`--at`."""
-    text = "Values at a point, such as x=3,w=1."
+    text = "Values at a point, such as x=3,w=1 or x=[1,2],W=[[1,0],[0,1]], or a FILE.npz."
     return click.option("--at", multiple=True, metavar="NAME=VALUE,…", help=text)(function)
 
 
@@ -138,61 +138,6 @@ def wrt_of_source(source: str, wrt: tuple[str, ...]) -> list[str] | None:
 
 class _UnsupportedError(ReadError):
     exit_code = 3
-
-
-def assignments(given: Iterable[str], option: str) -> dict[str, str]:
-    """`("x=3,w=1", "y=2")` as names and texts.
-
-    Raises:
-        DataError: if a part is not an assignment, or a name occurs twice.
-    """
-    found: dict[str, str] = {}
-    for part in given:
-        for pair in part.split(","):
-            name, equals, value = (piece.strip() for piece in pair.partition("="))
-            if not pair.strip():
-                continue
-            if not equals or not name or not value:
-                raise DataError(f"{option} takes NAME=VALUE, separated by commas; {pair.strip()!r} is not that.")
-            if name in found:
-                raise DataError(f"{option} gives {name!r} twice.")
-            found[name] = value
-    return found
-
-
-def numbers(given: Iterable[str], option: str) -> dict[str, float]:
-    """As `assignments`, each value a number or a constant expression such as `pi/2`."""
-    return {name: number(value, f"{option} {name}") for name, value in assignments(given, option).items()}
-
-
-def number(text: str, place: str) -> float:
-    """A finite number from text.
-
-    Raises:
-        DataError: if it is none.
-    """
-    import math
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = _constant(text, place)
-    if not math.isfinite(value):
-        raise DataError(f"{place}: {text} is not a finite number.")
-    return value
-
-
-def _constant(text: str, place: str) -> float:
-    from symgrad.calculus.numeric import constant_value
-    from symgrad.readers.text import read_expression
-
-    try:
-        value = constant_value(read_expression(text))
-    except SymgradError:
-        value = None
-    if not isinstance(value, float):
-        raise DataError(f"{place}: {text!r} is not a number.")
-    return value
 
 
 def chosen_format(format_: str, out: Path | None) -> str:

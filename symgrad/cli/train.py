@@ -12,15 +12,13 @@ import click
 
 from symgrad.cli.options import (
     SourceCommand,
-    assignments,
     dtype_option,
-    number,
-    numbers,
     read_source,
     source_argument,
     wrt_of_source,
     wrt_option,
 )
+from symgrad.cli.values import assignments, number, value, values
 from symgrad.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,8 +50,18 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 @click.command(cls=SourceCommand)
 @source_argument
 @wrt_option
-@click.option("--data", multiple=True, metavar="DATA", help="FILE.csv with a header, or NAME=1,2,3 (repeatable).")
-@click.option("--init", multiple=True, metavar="NAME=VALUE,…", help="Where the trained leaves start, and constants.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="DATA",
+    help="FILE.csv with a header (X[0],X[1],… for the rows of X), FILE.npz, or NAME=1,2,3 (repeatable).",
+)
+@click.option(
+    "--init",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    help="Where the trained leaves start, and constants: values, or zeros, ones, glorot, normal.",
+)
 @click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
 @click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
 @click.option("--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full.")
@@ -69,6 +77,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 @click.option("--predict", multiple=True, metavar="NAME=VALUE", help="Print the model's value here, before and after.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Checkpoint file, replaced whole.")
 @click.option("--save-every", type=click.IntRange(1), default=1, show_default=True, help="Steps between checkpoints.")
+@click.option("--shuffle", is_flag=True, help="Take the samples in another order in each epoch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the order and the rules.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on from a checkpoint of the same run.")
 def train(
     source: str,
@@ -90,6 +100,8 @@ def train(
     save: Path | None,
     save_every: int,
     resume: Path | None,
+    shuffle: bool,
+    seed: int,
 ) -> int:
     """Gradient descent by the derived gradient.
 
@@ -103,9 +115,11 @@ def train(
     from symgrad.calculus import derive
     from symgrad.cli.columns import columns
     from symgrad.training import train as descend
+    from symgrad.training.initial import RULES
 
     graph = read_source(source, output)
-    start, table = numbers(init, "--init"), columns(data, graph.leaves)
+    start: dict[str, Any] = values(init, "--init", RULES)
+    table = columns(data, graph.leaves)
     names = wrt_of_source(source, wrt)
     if names is None:
         names = [leaf for leaf in graph.leaves if leaf in start and leaf not in table]
@@ -114,11 +128,13 @@ def train(
     derivation = derive(graph, names)
     known = {name: values for name, values in table.items() if name in graph.leaves or _written(name, data)}
     say = (
-        predictor(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype, log)
+        prediction_sayer(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype, log)
         if predict
         else None
     )
     if say is not None:
+        if any(isinstance(start.get(name), str) for name in names):
+            raise DataError("--predict needs the start as values: rules such as glorot are drawn within the run.")
         click.echo(say("before", start))
     with _progress(epochs, known, batch_size) as progress:
         run = descend(
@@ -141,6 +157,8 @@ def train(
             save_every=save_every,
             resume_from=resume,
             progress=progress,
+            shuffle=shuffle,
+            seed=seed,
         )
     if say is not None:
         click.echo(say("after", run.parameters))
@@ -163,57 +181,25 @@ def log_printer(kind: str) -> Callable[[StepRecord | tuple[int, float]], None]:
     return show
 
 
-def predictor(
-    derivation: Derivation, inputs: Mapping[str, str], constants: Mapping[str, float], dtype: str, log: str | None
-) -> Callable[[str, Mapping[str, float]], str]:
-    """A function that evaluates the model at an input: its last node that does not depend on the target.
+def prediction_sayer(
+    derivation: Derivation, inputs: Mapping[str, str], constants: Mapping[str, Any], dtype: str, log: str | None
+) -> Callable[[str, Mapping[str, Any]], str]:
+    """A function from `before` or `after` and the parameters to the line that says the prediction.
 
     Args:
-        derivation: the loss; leaves that are neither given nor trained are targets.
-        inputs: the texts of the given values, by leaf.
+        derivation: the loss.
+        inputs: the texts of the given values, by leaf, which the line repeats.
         constants: further leaves with a value.
         dtype: the precision to work in.
-        log: the form of the log it stands in.
-
-    Raises:
-        DataError: if an input is not a leaf, or nothing can be computed from the given ones.
+        log: the form of the log the line stands in.
     """
-    import numpy
-
-    from symgrad.backends.numpy import compile_graph, scalar_type
-    from symgrad.core.names import listing, suggestion
     from symgrad.renderers.log import json_prediction, prediction_line
+    from symgrad.training.prediction import predictor
 
-    graph = derivation.primal
-    values = {name: number(text, f"--predict {name}") for name, text in inputs.items()}
-    for name in values:
-        if name not in graph.leaves:
-            hint = suggestion(name, graph.leaves) or f" The leaves are {listing(graph.leaves)}."
-            raise DataError(f"--predict names {name!r}, which is not a leaf.{hint}")
-    known = {**constants, **values}
-    targets = [leaf for leaf in graph.leaves if leaf not in known and leaf not in derivation.wrt]
-    beyond = graph.descendants(tuple(targets)) if targets else frozenset()
-    from_inputs = frozenset.intersection(*(graph.descendants((name,)) for name in values))
-    needed = graph.ancestors(derivation.output)
-    candidates = (from_inputs & needed) - beyond - {derivation.output}
-    nodes = [node.name for node in graph.nodes if node.body is not None and node.name in candidates]
-    if not nodes:
-        without = f" and not on {listing(targets)}" if targets else ", other than the loss itself"
-        raise DataError(
-            f"--predict: no definition depends on {listing(values)}{without}; give the inputs of the model but not its "
-            "target, and a name to what it predicts."
-        )
-    leaves = [leaf for leaf in graph.leaves if leaf in graph.ancestors(nodes[-1])]
-    function, real = compile_graph(graph, (nodes[-1],), leaves, dtype).function, scalar_type(dtype)
-
-    def say(when: str, parameters: Mapping[str, float]) -> str:
-        point = {**known, **parameters, **values}
-        with numpy.errstate(all="ignore"):
-            (value,) = function(*(real(point[leaf]) for leaf in leaves))
-        line = json_prediction if log == "json" else prediction_line
-        return line(when, inputs, float(value))
-
-    return say
+    given = {name: value(text, f"--predict {name}") for name, text in inputs.items()}
+    predict = predictor(derivation, given, constants, dtype)
+    line = json_prediction if log == "json" else prediction_line
+    return lambda when, parameters: line(when, inputs, predict(parameters))
 
 
 def _written(name: str, data: tuple[str, ...]) -> bool:
@@ -221,7 +207,7 @@ def _written(name: str, data: tuple[str, ...]) -> bool:
     return any(part.partition("=")[0].strip() == name for part in data)
 
 
-def _constants(table: Mapping[str, list[float] | float]) -> dict[str, float]:
+def _constants(table: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in table.items() if isinstance(value, float)}
 
 
@@ -233,7 +219,7 @@ def _option(text: str, name: str) -> bool | float:
 
 @contextmanager
 def _progress(
-    epochs: int, table: Mapping[str, list[float] | float], batch_size: int | None
+    epochs: int, table: Mapping[str, Any], batch_size: int | None
 ) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on standard error, for a long run on a terminal."""
     samples = max((len(v) for v in table.values() if isinstance(v, list)), default=1)
@@ -247,8 +233,10 @@ def _progress(
 
 
 def _summary(run: Run, to_stderr: bool) -> None:
-    for name, value in run.parameters.items():
-        click.echo(f"{name} = {value}", err=to_stderr)
+    from symgrad.renderers.values import whole
+
+    for name, trained in run.parameters.items():
+        click.echo(f"{name} = {whole(trained)}", err=to_stderr)
     if run.epochs:
         click.echo(f"loss {run.epochs[0]} -> {run.epochs[-1]} in {run.step_count} steps", err=to_stderr)
 

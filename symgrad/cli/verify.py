@@ -13,13 +13,13 @@ from symgrad.cli.options import (
     chosen_format,
     dtype_option,
     format_options,
-    numbers,
     read_source,
     source_argument,
     write,
     wrt_of_source,
     wrt_option,
 )
+from symgrad.cli.values import values
 
 
 @click.command(cls=SourceCommand)
@@ -60,7 +60,7 @@ def verify(
     from symgrad.renderers import render
 
     derivation = derive(read_source(source, output), wrt_of_source(source, wrt))
-    point = numbers(at, "--at")
+    point = values(at, "--at")
     points: Any = None
     if data:
         points = [{**point, **row} for row in rows(columns(data, derivation.primal.leaves))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-ORDER = ("seed", "ridge", "fork", "logistic")
+ORDER = ("seed", "ridge", "fork", "logistic", "mlp", "softmax", "layernorm", "attention", "gmm", "iris")
 """In order of difficulty."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 DIGITS = 9
 """Significant digits shown at most; JSON is where every digit stands."""
@@ -38,3 +39,17 @@ def _whole(text: str) -> str:
 
 def _trimmed(text: str) -> str:
     return text[:-2] if text.endswith(".0") else text
+
+
+LISTED = 24
+"""An array with more entries is told by its shape."""
+
+
+def whole(value: Any) -> str:
+    """A value with all its digits; a large array by its shape and its range."""
+    shape = getattr(value, "shape", ())
+    if not shape:
+        return str(value)
+    if value.size <= LISTED:
+        return str(value.tolist())
+    return f"array of shape {shape}, from {value.min():.6g} to {value.max():.6g}"

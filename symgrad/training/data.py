@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ class Samples:
     batched: bool = False
 
 
-def read_csv(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, list[float]]:
+def read_csv(path: str | Path, wanted: Callable[[str], bool] = bool) -> dict[str, list[float]]:
     """The columns of a CSV file with a header.
 
     Args:
         path: a UTF-8 file; commas, semicolons or tabs separate the cells.
-        wanted: the columns to read, all when left out; what stands in the others does not matter.
+        wanted: whether to read the column of a name; what stands in the others does not matter.
 
     Raises:
         DataError: if the file cannot be read, is empty, or a cell is not a finite number; the row and the column are
@@ -66,7 +66,7 @@ def read_csv(path: str | Path, wanted: Collection[str] | None = None) -> dict[st
         raise DataError(f"{path} has two columns named {repeated!r}; each needs a name of its own.")
     if len(rows) == 1:
         raise DataError(f"{path} has a header but no rows.")
-    columns: dict[str, list[float]] = {name: [] for name in header if wanted is None or name in wanted}
+    columns: dict[str, list[float]] = {name: [] for name in header if wanted(name)}
     for line, row in rows[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, line {line}: {len(row)} cells where the header has {len(header)}.")
