@@ -90,8 +90,9 @@ class Example:
 
 
 EXAMPLES = tuple(
-    Example(json.loads(line))
+    Example(entry)
     for line in (Path(__file__).parent / "data" / "worked_examples.jsonl").read_text(encoding="utf-8").splitlines()
+    if not (entry := json.loads(line))["shapes"]  # tensors: test_worked_tensors.py
 )
 
 

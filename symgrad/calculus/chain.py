@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from symgrad.calculus.deltas import resolve_deltas
 from symgrad.calculus.partial import Partial, partials
@@ -53,6 +54,10 @@ def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str 
     return _Deriving(graph, loss, _wrt(graph, wrt, loss)).derivation()
 
 
+_Edge: TypeAlias = tuple[Node, Partial, int]
+"""A child, the partial by one of its occurrences, and which occurrence of that parent it is."""
+
+
 @dataclass
 class _Deriving:
     """One derivation under way."""
@@ -69,8 +74,8 @@ class _Deriving:
         needed = graph.ancestors(loss)
         live = graph.descendants(self.wrt) & needed
         self.taken = {node.name for node in graph.nodes}
-        self.axes = self._output_axes()
         edges = self._edges(live)
+        self.axes = self._output_axes(edges)
         made: list[Node] = [node for node in graph.nodes if node.name in needed or node.name in self.wrt]
         steps: list[Step] = []
         backwards = [node.name for node in reversed(graph.nodes) if node.name in live]
@@ -81,20 +86,22 @@ class _Deriving:
         gradient = Graph(tuple(made), tuple(self.adjoint[n] for n in self.wrt))
         return Derivation(graph, loss, self.wrt, tuple(steps), gradient, self.axes)
 
-    def _output_axes(self) -> tuple[Index, ...]:
-        """Indices for the output's axes that no line uses."""
+    def _output_axes(self, edges: Mapping[str, list[_Edge]]) -> tuple[Index, ...]:
+        """Indices for the output's axes that no line and no partial uses."""
         shape = self.graph[self.loss].shape
         if not shape:
             return ()
         names = set(self.taken)
         for node in self.graph.nodes:
             names.update(i.name for i in (*node.index, *node.summed))
+        for _, partial, _ in (edge for found in edges.values() for edge in found):
+            names.update(i.name for i in _indices_of(partial))
         return _fresh_indices(shape, names)
 
-    def _edges(self, live: frozenset[str]) -> dict[str, list[tuple[Node, Partial, int]]]:
+    def _edges(self, live: frozenset[str]) -> dict[str, list[_Edge]]:
         """For each live parent its edges, the one nearest to the start first."""
         shapes = {node.name: node.shape for node in self.graph.nodes}
-        edges: dict[str, list[tuple[Node, Partial, int]]] = {}
+        edges: dict[str, list[_Edge]] = {}
         for node in self.graph.nodes:
             if node.name not in live or node.body is None:
                 continue
@@ -105,7 +112,7 @@ class _Deriving:
                 edges.setdefault(parent, []).append((node, partial, count[parent]))
         return edges
 
-    def _step(self, node: Node, edges: list[tuple[Node, Partial, int]]) -> tuple[Step, list[Node]]:
+    def _step(self, node: Node, edges: Sequence[_Edge]) -> tuple[Step, list[Node]]:
         """All paths into one node, and the nodes of the gradient graph that hold them."""
         name = self._name(f"d{self.loss}_d{node.name}")
         self.adjoint[node.name] = name
@@ -140,7 +147,7 @@ class _Deriving:
     def _pullback(self, name: str, child: Node, parent: Node, partial: Partial) -> Node:
         """The line Σ v̄[I] · ∂body/∂p[J]; a fixed, repeated or selected subscript is tied to its axis by a delta."""
         names = {i.name for i in (*self.axes, *child.index, *child.summed)}
-        names |= {i.name for i in (*free_indices(partial.expression), *bound_indices(partial.expression))} | self.taken
+        names |= {i.name for i in _indices_of(partial)} | self.taken
         index: list[Index] = []
         ties: list[Expr] = []
         for subscript, size in zip(subscripts_of(partial.occurrence), parent.shape, strict=True):
@@ -176,6 +183,15 @@ class _Deriving:
         chosen = fresh(wanted, self.taken)
         self.taken.add(chosen)
         return chosen
+
+
+def _indices_of(partial: Partial) -> tuple[Index, ...]:
+    """Every index of a partial and of its occurrence."""
+    return (
+        *free_indices(partial.occurrence),
+        *free_indices(partial.expression),
+        *bound_indices(partial.expression),
+    )
 
 
 def _fresh_indices(shape: Sequence[Extent], names: set[str]) -> tuple[Index, ...]:
