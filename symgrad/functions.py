@@ -364,13 +364,16 @@ REDUCTIONS = frozenset(
         "solve",
     ]
 )
-"""Names of functions on tensors; the text grammar knows them, and scalars have no use for them."""
+"""Names of functions on tensors; the readers write them out by indices, so that nothing else knows them."""
 
 SPELLINGS = frozenset({"sqrt", "square", "pow", "where"})
 """Functions that read as a power or a case distinction and need no row."""
 
 KNOWN = frozenset(BY_NAME) | REDUCTIONS | SPELLINGS
-"""Every name that means a function where it is called."""
+"""Every name that means a function wherever it stands, unless it is a node's."""
+
+CALLED = frozenset({"step", "select", "ones_like", "zeros_like", "eye_like"})
+"""Names that mean a function only where they are called; alone they are names like any other."""
 
 
 def row_of(expression: sympy.Basic) -> Row:

@@ -20,13 +20,16 @@ MAX_BRACKETS = 100
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_NAME = rf"[^\W0-9{_RAISED}][^\W{_RAISED}]*"
+_CONSTANTS = frozenset({"True", "False", "None"})
+"""Reserved words that have a place: in `keepdims=True` and in `x[:, None]`."""
 _TOKEN = re.compile(
     rf"""(?P<space>[ \t\r\f]+)
     |(?P<comment>\#[^\n]*)
     |(?P<newline>\n)
     |(?P<number>(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
     |(?P<raised>[{_RAISED}]+)
-    |(?P<name>[^\W0-9{_RAISED}][^\W{_RAISED}]*)
+    |(?P<name>{_NAME})
     |(?P<operator>\*\*|//|==|!=|<=|>=|:=|->|[-+*/^()\[\]{{}},:;=<>@.%&|~])""",
     re.VERBOSE,
 )
@@ -69,6 +72,10 @@ class Statement:
         first = self.origins[min(max(start, 0), last)] if self.origins else 0
         final = self.origins[min(max((end or start + 1) - 1, 0), last)] if self.origins else 0
         return ReadError(message, self.source, first, final - first + 1)
+
+    def written(self, start: int, end: int) -> str:
+        """What the user wrote at columns `start` to `end` of the rewritten text."""
+        return " ".join(self.source[self.origins[start] : self.origins[end - 1] + 1].split())
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,11 @@ def scan(source: str) -> list[Statement]:
         raise ReadError(f"this {brackets[-1].text!r} is never closed.", source, brackets[-1].start)
     statements.append(current)
     return [_stripped(statement) for statement in statements if statement.text.strip()]
+
+
+def words(source: str) -> set[str]:
+    """Everything in the text that could be a name."""
+    return set(re.findall(_NAME, source))
 
 
 def _tokens(source: str) -> Iterator[_Token]:
@@ -201,7 +213,7 @@ def _check_product(number: _Token, name: _Token, source: str) -> None:
 
 def _rewrite_name(token: _Token, statement: Statement) -> None:
     reason = why_not_a_name(token.text)
-    if reason is None and keyword.iskeyword(token.text) and token.text != "lambda":
+    if reason is None and keyword.iskeyword(token.text) and token.text != "lambda" and token.text not in _CONSTANTS:
         reason = "it is a reserved word; choose another name"
     if reason is not None:
         raise ReadError(f"{token.text!r} is not a name here: {reason}.", statement.source, token.start, len(token.text))

@@ -41,7 +41,7 @@ def _trimmed(text: str) -> str:
     return text[:-2] if text.endswith(".0") else text
 
 
-LISTED = 24
+LISTED = 8
 """An array with more entries is told by its shape."""
 
 
