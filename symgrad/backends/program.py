@@ -93,23 +93,20 @@ class Program:
 
     def _run(self, compiled: Compiled, values: Sequence[Any]) -> tuple[Any, ...]:
         if self.backend == "torch":
-            import torch  # loaded only on request
+            from symgrad.backends import torch  # loads torch, only on request
 
-            results = self._quietly(compiled)(*(torch.as_tensor(value) for value in values))
-            return tuple(r.cpu().numpy() if isinstance(r, torch.Tensor) else r for r in results)
-        return self._quietly(compiled)(*values)
-
-    def _quietly(self, compiled: Compiled) -> Callable[..., tuple[Any, ...]]:
-        """The compiled function without NumPy's warnings, or without autograd."""
-        if self.backend == "torch":
-            import torch
-
-            return torch.no_grad()(compiled.function)
-        return numpy.errstate(all="ignore")(compiled.function)
+            return torch.on_arrays(compiled.function, values)
+        with numpy.errstate(all="ignore"):
+            return compiled.function(*values)
 
     @cached_property
     def _fast(self) -> Callable[..., tuple[Any, ...]]:
-        return self._quietly(self._gradient)
+        """The gradient's function without NumPy's warnings, or without autograd."""
+        if self.backend == "torch":
+            from symgrad.backends import torch
+
+            return torch.quietly(self._gradient.function)
+        return numpy.errstate(all="ignore")(self._gradient.function)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

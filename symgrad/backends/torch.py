@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
 
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Compiled, Lines
@@ -17,6 +20,17 @@ def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], d
     """Compile part of a graph for torch; arguments as for the numpy backend, inputs and outputs are tensors."""
     program = lower(graph, outputs, leaves, _is_native, fused=True)
     return Lines(program, dtype, TorchPrinter(arrays=True)).compiled()
+
+
+def quietly(function: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """The function with autograd off."""
+    return torch.no_grad()(function)
+
+
+def on_arrays(function: Callable[..., tuple[Any, ...]], values: Sequence[Any]) -> tuple[Any, ...]:
+    """The function of NumPy values; its tensors come back as arrays."""
+    results = quietly(function)(*(torch.as_tensor(value) for value in values))
+    return tuple(r.cpu().numpy() if isinstance(r, torch.Tensor) else r for r in results)
 
 
 def _is_native(row: Row) -> bool:
