@@ -27,6 +27,8 @@ from symgrad.core.expression import (
     size,
     symbol,
 )
+from symgrad.core.indices import Index, SumOver, free_indices, reindex, total
+from symgrad.core.symbols import MatrixFunction
 
 SHORTEN_LIMIT = 80
 """The largest expression (operations and operands) that `shorten` will look at."""
@@ -69,10 +71,12 @@ def plus(*terms: Expr) -> Expr:
 
 def tidy(expression: Expr) -> Expr:
     """`expression` rebuilt by `times` and `plus` throughout."""
-    if not expression.args or isinstance(expression, sympy.Indexed):
+    if not expression.args or isinstance(expression, (sympy.Indexed, MatrixFunction)):
         return expression
     arguments = tuple(tidy(argument) for argument in expression.args)
     match expression:
+        case SumOver():
+            return _tidy_sum(arguments[0], arguments[1:])
         case sympy.Mul():
             return times(*arguments)
         case sympy.Add():
@@ -81,6 +85,35 @@ def tidy(expression: Expr) -> Expr:
             return times(power(*arguments))
         case _:
             return rebuild(expression, arguments)
+
+
+def _tidy_sum(body: Expr, indices: tuple[Index, ...]) -> Expr:
+    """Σ of a tidy body, whatever does not depend on its indices pulled out."""
+    if isinstance(body, SumOver):
+        return _tidy_sum(body.body, (*indices, *body.indices))
+    single = {index: ZERO for index in indices if index.size == 1}
+    if single:
+        return _tidy_sum(tidy(reindex(body, single)), tuple(i for i in indices if i not in single))
+    factors = body.args if isinstance(body, sympy.Mul) else (body,)
+    inside = [factor for factor in factors if any(i in indices for i in free_indices(factor))]
+    outside = [factor for factor in factors if not any(i in indices for i in free_indices(factor))]
+    return times(*outside, total(mul(*inside), indices))
+
+
+def factored(expression: Expr) -> Expr:
+    """`a*b + a*c` as `a*(b + c)`; numbers are not pulled out."""
+    if not isinstance(expression, sympy.Add):
+        return expression
+    terms = [list(term.args) if isinstance(term, sympy.Mul) else [term] for term in expression.args]
+    common = [f for f in terms[0] if not f.is_Number and all(f in term for term in terms[1:])]
+    if not common:
+        return expression
+    for term in terms:
+        for factor in common:
+            if factor in term:
+                term.remove(factor)
+    left = sorted((mul(*term) for term in terms), key=is_negative)
+    return times(*common, plus(*left)) if len(set(common)) == len(common) else expression
 
 
 def shorten(expression: Expr) -> Expr:

@@ -39,6 +39,7 @@ from symgrad.cli.values import assignments, values
 @click.option(
     "--name", "names", multiple=True, metavar="NAME=LATEX", help=r"Print a name as this, such as y_pred='\hat{y}'."
 )
+@click.option("--indices", is_flag=True, help="Every line in index notation, where there are tensors.")
 def derive(
     source: str,
     output: str | None,
@@ -49,6 +50,7 @@ def derive(
     at: tuple[str, ...],
     notation: str,
     names: tuple[str, ...],
+    indices: bool,
 ) -> None:
     """Print the derivation of a gradient by the chain rule.
 
@@ -79,5 +81,6 @@ def derive(
         detail=detail,  # type: ignore[arg-type]  # Click has checked the choice
         notation=notation,  # type: ignore[arg-type]
         names=assignments(names, "--name"),
+        tensors="index" if indices else "auto",
     )
     write(text, out)

@@ -13,6 +13,7 @@ from symgrad.renderers.document import Document
 from symgrad.renderers.json import to_json
 from symgrad.renderers.latex import LatexRenderer
 from symgrad.renderers.narrate import DETAILS, Detail, narrate
+from symgrad.renderers.narrate_tensors import STYLES, Style, narrate_tensors
 from symgrad.renderers.quantities import NOTATIONS, Notation
 from symgrad.renderers.text import TextRenderer, UnicodeRenderer
 from symgrad.renderers.verdicts import narrate_verification, verification_to_json
@@ -38,6 +39,7 @@ def render(
     detail: Detail = "steps",
     notation: Notation = "auto",
     names: Mapping[str, str] | None = None,
+    tensors: Style = "auto",
 ) -> str:
     r"""Print a derivation or a verification.
 
@@ -48,6 +50,7 @@ def render(
         detail: `answer`, `chain` or `steps`.
         notation: `auto`, `partial` (∂ throughout) or `total` (d for totals, ∂ for local partials).
         names: how to print a name, in LaTeX: `{"y_pred": r"\hat{y}"}`. Text and JSON keep the names that read back.
+        tensors: `auto` (matrix notation where it is usual) or `index` (index notation throughout).
 
     Returns:
         The text, without a newline at its end; the same bytes on every run.
@@ -59,6 +62,7 @@ def render(
         ("format", format, FORMATS),
         ("detail", detail, DETAILS),
         ("notation", notation, NOTATIONS),
+        ("notation for tensors", tensors, STYLES),
     ):
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
@@ -68,7 +72,9 @@ def render(
         primal[name]
     if format == "json":
         return to_json(subject, evaluation) if isinstance(subject, Derivation) else verification_to_json(subject)
-    if isinstance(subject, Derivation):
+    if isinstance(subject, Derivation) and primal.has_tensors:
+        document = narrate_tensors(subject, evaluation, detail, notation, tensors)
+    elif isinstance(subject, Derivation):
         document = narrate(subject, evaluation, detail, notation)
     else:
         document = narrate_verification(subject)

@@ -6,12 +6,16 @@ never as text, so no decision is ever made on a printed string.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import sympy
 
 from symgrad.core.expression import Expr
+from symgrad.core.indices import Extent, Index
+
+Shape: TypeAlias = tuple[Extent, ...]
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,16 @@ class Quantity:
         by: what by.
         total: whether it prints with d, as a total derivative, or with ∂.
         identifier: its name in the text grammar.
+        rank: how many of its subscripts are those of `of`; the others are those of `by`.
+        entry: the subscripts, where one entry is meant.
     """
 
     of: str
     by: str
     total: bool
     identifier: str
+    rank: int = 0
+    entry: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,9 +139,105 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Tensors:
+    """The definitions where there are tensors, their shapes, and the leaves beside them.
+
+    Args:
+        rows: name, own indices where the formula is in index notation, formula, shape.
+        inputs: the leaves that are not asked for, with their shapes.
+        parameters: those that are.
+    """
+
+    rows: tuple[tuple[str, tuple[Index, ...], Expr, Shape], ...]
+    inputs: tuple[tuple[str, Shape], ...]
+    parameters: tuple[tuple[str, Shape], ...]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A convention in words, after its name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A letter, with a number if there are several, for a derivative that is used again."""
+
+    letter: str
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A local partial between entries, `∂z[i]/∂W[i,j] = x[j]`."""
+
+    of: Expr
+    by: Expr
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula within a sentence."""
+
+    expression: Expr
+
+
+@dataclass(frozen=True)
+class Entrywise:
+    """The sign for a product entry by entry."""
+
+
+Reason: TypeAlias = tuple[str | Name | Slope | Formula | Entrywise, ...]
+Number: TypeAlias = "float | list[Number]"
+
+
+@dataclass(frozen=True)
+class AdjointRow:
+    """`quantity[index] = formula`, its shape, a reason and a value.
+
+    Args:
+        quantity: the derivative.
+        index: the indices of the left-hand side, where the formula is in index notation.
+        formula: in matrix notation or in entries.
+        shape: of the derivative.
+        reason: why it has this form, told once a kind.
+        value: the number, or nested lists of numbers, at the point, if it is small.
+    """
+
+    quantity: Quantity
+    index: tuple[Index, ...]
+    formula: Expr
+    shape: Shape
+    reason: Reason = ()
+    value: Number | None = None
+
+
+@dataclass(frozen=True)
+class Adjoints:
+    """Derivatives one after the other; each may use those before it.
+
+    Args:
+        rows: in order.
+        quantities: the derivatives that formulas name, by their identifiers.
+        aliases: short names, by the same.
+        heading: whether the word Backward stands before them.
+    """
+
+    rows: tuple[AdjointRow, ...]
+    quantities: Mapping[str, Quantity]
+    aliases: Mapping[str, Alias]
+    heading: bool = True
+
+
+@dataclass(frozen=True)
 class Gap:
     """An empty line."""
 
 
-Block: TypeAlias = Given | Chain | Paths | Equations | Remark | Legend | Heading | Table | Gap
+Block: TypeAlias = (
+    Given | Chain | Paths | Equations | Remark | Legend | Heading | Table | Gap | Tensors | Convention | Adjoints
+)
 Document: TypeAlias = tuple[Block, ...]

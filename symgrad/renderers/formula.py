@@ -7,28 +7,25 @@ format is a subclass that spells each piece.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Collection, Mapping
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Self
 
 import sympy
 
+from symgrad.calculus.matrix_algebra import rank
 from symgrad.core.expression import HALF, Expr, is_negative, otherwise, without_sign
 from symgrad.functions import KNOWN, row_of
-
-SUM, NEGATIVE, PRODUCT, POWER, ATOM = 1, 2, 3, 4, 5
-"""Binding strengths, weakest first."""
-
-
-class Printed(NamedTuple):
-    """A printed part and how strongly it holds together."""
-
-    text: str
-    strength: int
+from symgrad.renderers.document import Quantity
+from symgrad.renderers.quotients import divisor_of, inverse, take_apart
+from symgrad.renderers.strength import ATOM, NEGATIVE, POWER, PRODUCT, QUOTIENT, SUM, Printed
+from symgrad.renderers.tensor_formula import TensorFormula, follows_weakly
+from symgrad.renderers.unicode_tensors import UnicodeTensors
 
 
-class FormulaPrinter:
+class FormulaPrinter(TensorFormula):
     """The walk, and the plainest spelling.
 
     Args:
@@ -40,6 +37,14 @@ class FormulaPrinter:
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.names = dict(names or {})
+        self.quantities: Mapping[str, Quantity] = {}
+        self.aliases: Mapping[str, str] = {}
+
+    def with_derivatives(self, quantities: Mapping[str, Quantity], aliases: Mapping[str, str]) -> Self:
+        """A printer that prints these names as derivatives, some of them as letters."""
+        made = copy.copy(self)
+        made.quantities, made.aliases = quantities, aliases
+        return made
 
     def print(self, expression: Expr, least: int = 0) -> str:
         """`expression`, in parentheses if it binds more weakly than `least`."""
@@ -48,6 +53,9 @@ class FormulaPrinter:
 
     def part(self, expression: Expr) -> Printed:
         """`expression` with its binding strength."""
+        printed = self.tensor_part(expression)
+        if printed is not None:
+            return printed
         match expression:
             case sympy.Symbol():
                 return Printed(self.name(expression.name), ATOM)
@@ -72,18 +80,22 @@ class FormulaPrinter:
         """Terms joined by their signs."""
         first, *others = expression.args
         text = self.print(first, NEGATIVE)
-        for term in others:
-            if is_negative(term):
-                text += f" {self.minus} {self.print(without_sign(term), PRODUCT)}"
-            else:
-                text += f" + {self.print(term, PRODUCT)}"
+        for position, term in enumerate(others, 1):
+            minus = is_negative(term)
+            shown = without_sign(term) if minus else term
+            least = 0 if follows_weakly(shown) and position == len(others) else PRODUCT
+            text += f" {self.minus if minus else '+'} {self.print(shown, least)}"
         return text
 
     def product(self, expression: sympy.Mul) -> Printed:
         """A sign, and a product or a fraction."""
         if is_negative(expression):
-            return Printed(self.minus + self.print(without_sign(expression), PRODUCT), NEGATIVE)
-        above, below = _take_apart(expression)
+            rest = without_sign(expression)
+            text, strength = self.part(rest)
+            if follows_weakly(rest) and strength < PRODUCT:
+                return Printed(self.minus + text, SUM)
+            return Printed(self.minus + self.print(rest, PRODUCT), NEGATIVE)
+        above, below = take_apart(expression)
         if not below:
             return Printed(self.factors(above), PRODUCT)
         return self.fraction(above, below)
@@ -93,7 +105,7 @@ class FormulaPrinter:
         if exponent == HALF:
             return self.root(base)
         if isinstance(exponent, sympy.Rational) and exponent < 0:
-            return self.fraction([], [_inverse(base, exponent)])
+            return self.fraction([], [inverse(base, exponent)])
         return Printed(self.raised(base, exponent), POWER)
 
     def number(self, value: sympy.Number) -> Printed:
@@ -166,7 +178,7 @@ class TextPrinter(FormulaPrinter):
             return super().product(expression)
         text = ""
         for position, factor in enumerate(expression.args):
-            divisor = _divisor(factor)
+            divisor = divisor_of(factor)
             if divisor is not None:
                 text += ("" if position else "1") + f"/{self.print(divisor, POWER)}"
             else:
@@ -174,7 +186,7 @@ class TextPrinter(FormulaPrinter):
         return Printed(text, PRODUCT)
 
 
-class UnicodePrinter(FormulaPrinter):
+class UnicodePrinter(UnicodeTensors, FormulaPrinter):
     """For a terminal: `2x(xw − y)`, `2·lam·w`, `1 − h²`.
 
     Args:
@@ -197,7 +209,16 @@ class UnicodePrinter(FormulaPrinter):
     def constant(self, name: str) -> str:
         return {"pi": "π"}.get(name, name)
 
+    def product(self, expression: sympy.Mul) -> Printed:
+        return self.entrywise(expression) if rank(expression) else super().product(expression)
+
+    def power(self, base: Expr, exponent: Expr) -> Printed:
+        whole = self.entrywise_power(base, exponent) if rank(base) or rank(exponent) else None
+        return whole or super().power(base, exponent)
+
     def factors(self, parts: list[Expr]) -> str:
+        if any(self.is_derivative(part) for part in parts):
+            return " · ".join(self.print(part, QUOTIENT) for part in parts)
         printed = [self.print(part, POWER) for part in parts]
         letters = all(_is_letter(text) for part, text in zip(parts, printed, strict=True) if _is_name(part))
         letters = letters and not self._spells_a_word(printed)
@@ -225,6 +246,9 @@ class UnicodePrinter(FormulaPrinter):
     def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
         if above in ([], [1]) and below == [2]:
             return Printed("½", ATOM)
+        if any(self.is_derivative(part) for part in above):
+            bottom = self.print(below[0], POWER) if len(below) == 1 else self.parentheses(self.factors(below))
+            return Printed(f"{self.parentheses(self.factors(above))}/{bottom}", PRODUCT)
         return super().fraction(above, below)
 
     def decimal(self, text: str) -> str:
@@ -246,33 +270,6 @@ class UnicodePrinter(FormulaPrinter):
         if name == "abs":
             return Printed(f"|{self.print(arguments[0])}|", ATOM)
         return super().call(name, arguments)
-
-
-def _take_apart(product: sympy.Mul) -> tuple[list[Expr], list[Expr]]:
-    """What stands above the fraction bar and what below."""
-    above: list[Expr] = []
-    below: list[Expr] = []
-    for factor in product.args:
-        divisor = _divisor(factor)
-        if divisor is not None:
-            below.append(divisor)
-        elif isinstance(factor, sympy.Rational) and factor.q != 1 and factor > 0:
-            above += [sympy.Integer(factor.p)] if factor.p != 1 else []
-            below.append(sympy.Integer(factor.q))
-        else:
-            above.append(factor)
-    return above, below
-
-
-def _divisor(factor: Expr) -> Expr | None:
-    """`b` for a factor `1/b`, else None."""
-    if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational) and factor.exp < 0:
-        return _inverse(factor.base, factor.exp)
-    return None
-
-
-def _inverse(base: Expr, exponent: sympy.Rational) -> Expr:
-    return base if exponent == -1 else sympy.Pow(base, -exponent, evaluate=False)
 
 
 def _sign_of(relation: sympy.Basic) -> str:

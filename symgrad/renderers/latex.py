@@ -8,30 +8,42 @@ from typing import assert_never
 import sympy
 
 from symgrad.renderers.document import (
+    AdjointRow,
+    Adjoints,
     Block,
     Chain,
+    Convention,
     Document,
+    Entrywise,
     Equations,
+    Formula,
     Gap,
     Given,
     Heading,
     Inline,
     Legend,
     Name,
+    Number,
     Paths,
     Product,
     Quantity,
+    Reason,
     Remark,
     Row,
+    Shape,
+    Slope,
     Sum,
     Table,
+    Tensors,
 )
-from symgrad.renderers.formula import NEGATIVE, PRODUCT
-from symgrad.renderers.latex_formula import LatexPrinter, distinct_names
+from symgrad.renderers.latex_formula import LatexPrinter, distinct_names, latex_name
+from symgrad.renderers.strength import NEGATIVE, PRODUCT
 from symgrad.renderers.values import is_exact, short
 
 LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
 
+
+SCALAR = r"\in \mathbf{R}"
 
 _SPECIAL = str.maketrans({character: rf"\{character}" for character in "_%&#$"} | {"^": r"\^{}", "~": r"\~{}"})
 
@@ -69,6 +81,9 @@ class LatexRenderer:
                 return [text for nodes, row in block.items for text in (f"& {self.chain(nodes)}:", self.path_row(row))]
             case Given():
                 return [f"{self.formula.name(name)} &= {self.formula.print(body)}" for name, body in block.rows]
+            case Adjoints():
+                formula = self.name_derivatives(block)
+                return [self.adjoint_row(row, block, formula) for row in block.rows]
             case _:
                 return None
 
@@ -85,10 +100,66 @@ class LatexRenderer:
                 return [plain_text(block.text), ""]
             case Table():
                 return self.table(block)
-            case Gap() | Equations() | Paths() | Given():
+            case Tensors():
+                return self.definitions(block)
+            case Convention():
+                return [plain_text(f"{block.name}: {block.text}."), ""]
+            case Gap() | Equations() | Paths() | Given() | Adjoints():
                 return []
             case _:
                 assert_never(block)
+
+    def definitions(self, block: Tensors) -> list[str]:
+        """The definitions with their shapes, and a sentence with those of the leaves."""
+        rows = []
+        for name, index, body, shape in block.rows:
+            left = self.formula.subscripted(self.formula.name(name), index)
+            rows.append(f"{left} &= {self.formula.print(body)}" + (f" && {space(shape)}" if shape else ""))
+        listed = (*block.inputs, *block.parameters)
+        leaves = [f"${self.formula.name(name)} {space(shape) or SCALAR}$" for name, shape in listed]
+        return [*self.align(rows), "Here " + ", ".join(leaves) + ".", ""]
+
+    def name_derivatives(self, block: Adjoints) -> LatexPrinter:
+        """Formulas that name the derivatives of a block."""
+        return self.formula.with_derivatives(
+            block.quantities, {name: self.alias(name, block) for name in block.aliases}
+        )
+
+    @staticmethod
+    def alias(identifier: str, block: Adjoints) -> str:
+        """The letter of a derivative; empty where it has none."""
+        alias = block.aliases.get(identifier)
+        if alias is None:
+            return ""
+        return latex_name(alias.letter) + ("" if alias.number is None else f"_{{{alias.number}}}")
+
+    def adjoint_row(self, row: AdjointRow, block: Adjoints, formula: LatexPrinter) -> str:
+        """A derivative, its formula, its value, its shape and the reason."""
+        alias = self.alias(row.quantity.identifier, block)
+        left = (rf"{alias} := " if alias else "") + self.formula.derivative(row.quantity, row.index)
+        value = "" if row.value is None else f" = {_latex_value(row.value)}"
+        reason = f" && {self.reason(row.reason, formula)}" if row.reason else ""
+        shape = f" && {space(row.shape)}" if row.shape or reason else ""
+        return f"{left} &= {formula.print(row.formula)}{value}{shape}{reason}"
+
+    @staticmethod
+    def reason(reason: Reason, formula: LatexPrinter) -> str:
+        """Why, in words and formulas."""
+        text = ""
+        for part in reason:
+            match part:
+                case str():
+                    text += rf"\text{{{plain_text(part)}}}"
+                case Name():
+                    text += formula.name(part.name)
+                case Formula():
+                    text += formula.print(part.expression)
+                case Entrywise():
+                    text += r"\odot"
+                case Slope():
+                    of, by = formula.print(part.of), formula.print(part.by)
+                    text += rf"\frac{{\partial {of}}}{{\partial {by}}} = {formula.print(part.value)}"
+        return text
 
     @staticmethod
     def align(rows: Sequence[str]) -> list[str]:
@@ -164,6 +235,18 @@ class LatexRenderer:
 
         rows = [" & ".join(map(cell, row)) + r" \\" for row in (block.header, *block.rows)]
         return [rf"\begin{{tabular}}{{l{'r' * (len(block.header) - 2)}l}}", *rows, r"\end{tabular}", ""]
+
+
+def space(shape: Shape) -> str:
+    r"""The space a tensor lives in, `\in \mathbf{R}^{h \times d}`; nothing for a scalar."""
+    sizes = r" \times ".join(str(size) if isinstance(size, int) else latex_name(size) for size in shape)
+    return rf"\in \mathbf{{R}}^{{{sizes}}}" if shape else ""
+
+
+def _latex_value(value: Number) -> str:
+    if isinstance(value, list):
+        return rf"\left[{', '.join(map(_latex_value, value))}\right]"
+    return _latex_number(value)
 
 
 def _latex_number(value: float) -> str:

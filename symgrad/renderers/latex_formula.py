@@ -9,8 +9,12 @@ from typing import ClassVar
 
 import sympy
 
+from symgrad.calculus.matrix_algebra import rank
 from symgrad.core.expression import Expr
-from symgrad.renderers.formula import ATOM, POWER, PRODUCT, SUM, FormulaPrinter, Printed
+from symgrad.core.indices import Index
+from symgrad.renderers.formula import FormulaPrinter
+from symgrad.renderers.latex_tensors import LatexTensors
+from symgrad.renderers.strength import ATOM, POWER, PRODUCT, SUM, Printed
 
 _LATEX_NAMES = frozenset(
     [
@@ -67,13 +71,23 @@ _MARKS = {
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
 
 
-class LatexPrinter(FormulaPrinter):
+class LatexPrinter(LatexTensors, FormulaPrinter):
     """LaTeX mathematics."""
 
     comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
 
     def name(self, name: str) -> str:
         return self.names.get(name) or latex_name(name)
+
+    def index(self, index: Index) -> str:
+        return latex_name(index.name)
+
+    def product(self, expression: sympy.Mul) -> Printed:
+        return self.entrywise(expression) if rank(expression) else super().product(expression)
+
+    def power(self, base: Expr, exponent: Expr) -> Printed:
+        whole = self.entrywise_power(base, exponent) if rank(base) or rank(exponent) else None
+        return whole or super().power(base, exponent)
 
     def constant(self, name: str) -> str:
         return {"pi": r"\pi"}.get(name, name)
@@ -92,7 +106,7 @@ class LatexPrinter(FormulaPrinter):
             printed = self.print(part, POWER)
             gap = (
                 r" \cdot "
-                if printed[0].isdigit() or printed.startswith("{")
+                if printed[0].isdigit() or (printed.startswith("{") and not isinstance(part, sympy.Indexed))
                 else " "
                 if printed.startswith(r"\left(")
                 else r" \, "

@@ -20,7 +20,7 @@ from symgrad.calculus.numeric import constant_value
 from symgrad.calculus.simplify import plus, times
 from symgrad.core.derivation import Derivation, Step, Term
 from symgrad.core.expression import ONE, ZERO, Expr, add, name_of, number, occurrences, substitute, symbol
-from symgrad.core.results import Evaluation
+from symgrad.core.results import Evaluation, Value
 from symgrad.renderers.document import (
     Block,
     Chain,
@@ -277,7 +277,7 @@ class _Narrator:
         return [sentence, Equations((Row((self._adjoint(step.node), ZERO)),))]
 
     def _local(self, term: Term) -> Row:
-        value = None if self.evaluation is None else self.evaluation.partials[term.child, term.parent]
+        value = None if self.evaluation is None else _number(self.evaluation.partials[term.edge])
         return Row((self._partial(term), term.partial), self._rule(term), self._cases(term), value)
 
     def _rule(self, term: Term) -> str:
@@ -286,7 +286,8 @@ class _Narrator:
     def _cases(self, term: Term) -> tuple[sympy.Basic, ...]:
         if self.evaluation is None or self.detail != "steps":
             return ()
-        return _holding(term.partial, self.evaluation.nodes)
+        nodes = {name: _number(value) for name, value in self.evaluation.nodes.items()}
+        return _holding(term.partial, nodes)
 
     # quantities and their values
 
@@ -297,12 +298,18 @@ class _Narrator:
         return self.quantities.partial(term)
 
     def _adjoint_value(self, node: str) -> float | None:
-        return None if self.evaluation is None else self.evaluation.adjoints[node]
+        return None if self.evaluation is None else _number(self.evaluation.adjoints[node])
 
     def _path_value(self, path: Path) -> float | None:
         if self.evaluation is None:
             return None
-        return math.prod(self.evaluation.partials[term.child, term.parent] for term in path.terms)
+        return math.prod(_number(self.evaluation.partials[term.edge]) for term in path.terms)
+
+
+def _number(value: Value) -> float:
+    """The value of a scalar."""
+    assert isinstance(value, float)
+    return value
 
 
 def _sum(terms: list[Inline]) -> Inline:

@@ -8,9 +8,12 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
+from symgrad.core.indices import Index
 from symgrad.renderers.document import (
+    Adjoints,
     Block,
     Chain,
+    Convention,
     Document,
     Equations,
     Gap,
@@ -26,8 +29,11 @@ from symgrad.renderers.document import (
     Row,
     Sum,
     Table,
+    Tensors,
 )
-from symgrad.renderers.formula import NEGATIVE, PRODUCT, FormulaPrinter, TextPrinter, UnicodePrinter
+from symgrad.renderers.formula import FormulaPrinter, TextPrinter, UnicodePrinter
+from symgrad.renderers.strength import NEGATIVE, PRODUCT
+from symgrad.renderers.tensor_lines import adjoint_lines, definition_lines
 from symgrad.renderers.values import aligned
 
 GAP = 6
@@ -45,12 +51,27 @@ class LineRenderer:
     dot: str
     legend: str
     legend_always: bool
+    entrywise: str
+    partial_sign: str
     formula: FormulaPrinter
     definition: FormulaPrinter
+    matrices: FormulaPrinter
 
     @abstractmethod
     def quantity(self, quantity: Quantity) -> str:
         """A derivative."""
+
+    @abstractmethod
+    def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
+        """A derivative, or one entry of it."""
+
+    @abstractmethod
+    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+        """Formulas that name the derivatives of a block."""
+
+    @abstractmethod
+    def alias(self, identifier: str, block: Adjoints) -> str:
+        """The letter of a derivative; empty where it has none."""
 
     def render(self, document: Document) -> str:
         """The whole document, without a newline at its end."""
@@ -88,6 +109,12 @@ class LineRenderer:
                 return [block.text]
             case Table():
                 return self.table(block)
+            case Tensors():
+                return definition_lines(self, block)
+            case Convention():
+                return [f"{block.name:8}{block.text}"]
+            case Adjoints():
+                return [self.spelled(line) for line in adjoint_lines(self, block)]
             case Gap():
                 return [""]
             case _:
@@ -248,33 +275,57 @@ class _Widths:
 class TextRenderer(LineRenderer):
     """ASCII: every right-hand side reads back; a derivative is the identifier `dl_dw`, or `pl_pw` for a local one."""
 
-    arrow, dot = "->", "*"
+    arrow, dot, entrywise, partial_sign = "->", "*", "*", "d"
     legend = "d.. is a total derivative, p.. a local partial: all other parents of that node are held fixed."
     legend_always = True
 
     def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
         del names, known  # another name would not read back
-        self.formula = self.definition = TextPrinter()
+        self.formula = self.definition = self.matrices = TextPrinter()
 
     def quantity(self, quantity: Quantity) -> str:
-        return quantity.identifier
+        return self.adjoint(quantity, tuple(map(sympy.Integer, quantity.entry)))
+
+    def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
+        return quantity.identifier + (f"[{self.formula.subscripts(index)}]" if index else "")
+
+    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+        del block
+        return self.formula
+
+    def alias(self, identifier: str, block: Adjoints) -> str:
+        del identifier, block
+        return ""
 
 
 class UnicodeRenderer(LineRenderer):
     """For a terminal: ∂l/∂w, ·, superscripts."""
 
-    arrow, dot = "→", "·"
+    arrow, dot, entrywise, partial_sign = "→", "·", "⊙", "∂"
     legend = "d is a total derivative, ∂ a local one: all other parents of that node are held fixed."
     legend_always = False
+
+    formula: UnicodePrinter
 
     def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
         spelled = {name: plain_name(given) for name, given in (names or {}).items()}
         self.formula = UnicodePrinter(spelled, known=known)
         self.definition = UnicodePrinter(spelled, dotted=True, known=known)
+        self.matrices = TextPrinter(spelled)
 
     def quantity(self, quantity: Quantity) -> str:
-        d = "d" if quantity.total else "∂"
-        return f"{d}{self.formula.name(quantity.of)}/{d}{self.formula.name(quantity.by)}"
+        return self.formula.derivative(quantity, tuple(map(sympy.Integer, quantity.entry)))
+
+    def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
+        return self.formula.derivative(quantity, index)
+
+    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+        aliases = {name: self.alias(name, block) for name in block.aliases}
+        return self.formula.with_derivatives(block.quantities, aliases)
+
+    def alias(self, identifier: str, block: Adjoints) -> str:
+        alias = block.aliases.get(identifier)
+        return "" if alias is None else f"{alias.letter}{alias.number or ''}"
 
     def spelled(self, line: str) -> str:
         return re.sub(r"  ~ ", "  ≈ ", re.sub(r"(?<![\w)])-(?=[\d.]|inf)", "−", line))
