@@ -57,9 +57,9 @@ def test_golden(case: Case, format: str, request: pytest.FixtureRequest) -> None
 def test_no_orphans(request: pytest.FixtureRequest) -> None:
     """Every golden file belongs to a case and a format, so that nothing approved goes unchecked."""
     wanted = {golden_file(case, format).name for case in CASES for format in EXTENSIONS}
-    orphans = sorted(file.name for file in GOLDEN.iterdir() if file.name not in wanted)
+    orphans = sorted(file.name for file in GOLDEN.iterdir() if file.is_file() and file.name not in wanted)
     if request.config.getoption("--update-golden"):
         for name in orphans:
             (GOLDEN / name).unlink()
-        orphans = sorted(file.name for file in GOLDEN.iterdir() if file.name not in wanted)
+        orphans = sorted(file.name for file in GOLDEN.iterdir() if file.is_file() and file.name not in wanted)
     assert not orphans, f"no case prints {', '.join(orphans)}; delete them, or {HOW_TO_UPDATE}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cases import CASES
+from tensor_models import BY_NAME, derived
 
 import symgrad as sg
 
@@ -25,11 +26,12 @@ def errors_of(body: str, folder: Path) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_every_case_compiles(tmp_path: Path) -> None:
-    """Derivations and verifications of the whole case table compile with amsmath, without an error."""
+    """Derivations and verifications of the whole case table, and all models on tensors, compile with amsmath, without an error."""
     pages = []
     for case in CASES:
         derivation = case.derive()
         pages.append(sg.render(derivation, "latex", evaluation=sg.compile(derivation)(case.at)))
         pages.append(sg.render(sg.verify(derivation, case.at), "latex"))
+    pages += [sg.render(derived(name), "latex") for name in BY_NAME]
     assert errors_of("\n\n".join(pages), tmp_path) == []
     assert errors_of(r"\text{leaky_relu}", tmp_path) != [], "the probe does see an error"
