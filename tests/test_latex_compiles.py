@@ -26,7 +26,7 @@ def errors_of(body: str, folder: Path) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_every_case_compiles(tmp_path: Path) -> None:
-    """Derivations and verifications of the whole case table, and all models on tensors, compile with amsmath, without an error."""
+    """Derivations and verifications of all cases, and all models on tensors, compile with amsmath and no error."""
     pages = []
     for case in CASES:
         derivation = case.derive()
