@@ -293,6 +293,7 @@ def test_softmax_of_large_scores_is_finite() -> None:
         ({"u": [1.0]}, "'u', which is not in the graph"),
         ({"t": 1.5}, "not whole numbers"),
         ({"t": -1}, "not whole numbers from 0"),
+        ({"t": 3}, "'t' holds the label 3, but there are 3 to select from, 0 to 2"),
     ],
 )
 def test_bad_points_are_refused(change: dict[str, Any], message: str) -> None:

@@ -140,6 +140,7 @@ def test_a_model_for_one_sample_is_batched(start: Any) -> None:
     ("data", "init", "message"),
     [
         ({"t": [0.5] * 150}, {}, "not a whole number from 0, as a label is"),
+        ({"t": [3] * 150}, {}, "'t' holds the label 3, but there are 3 to select from"),
         ({"t": [0] * 149}, {}, "the columns differ in length|the size 'n' is"),
         ({"X": [[1.0, 2.0]] * 150}, {}, "its value has shape"),
         ({}, {"W1": "glorott"}, "Did you mean 'glorot'"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy
 
 from symgrad.core.graph import Graph, Node, shape_text
+from symgrad.core.indices import Extent
 from symgrad.core.names import listing, suggestion
 from symgrad.errors import DataError
 
@@ -47,7 +48,30 @@ def checked_point(graph: Graph, at: Mapping[str, Any], dtype: str) -> dict[str, 
             else:
                 values[leaf] = _array(node, at[leaf], dtype) if node.shape else _number(leaf, at[leaf], dtype)
             _check_shape(node, numpy.shape(values[leaf]), sizes)
+    for leaf, selected in graph.selectors.items():
+        if leaf in values:
+            check_labels(
+                leaf, values[leaf], [s if isinstance(s, int) else sizes[s][0] for s in selected if _known(s, sizes)]
+            )
     return values
+
+
+def _known(size: Extent, sizes: Mapping[str, tuple[int, str]]) -> bool:
+    return isinstance(size, int) or size in sizes
+
+
+def check_labels(name: str, labels: Any, sizes: Sequence[int]) -> None:
+    """Refuse labels beyond what they select from.
+
+    Raises:
+        DataError: if there is one.
+    """
+    largest = int(numpy.max(labels)) if numpy.size(labels) else -1
+    smallest = min(sizes, default=largest + 1)
+    if largest >= smallest:
+        raise DataError(
+            f"{name!r} holds the label {largest}, but there are {smallest} to select from, 0 to {smallest - 1}."
+        )
 
 
 def _number(name: str, given: Any, dtype: str) -> Any:

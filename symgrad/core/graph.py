@@ -168,16 +168,17 @@ class Graph:
         return tuple(dict.fromkeys(found))
 
     @cached_property
-    def selectors(self) -> frozenset[str]:
-        """Names of the leaves of integers that stand within subscripts, such as class labels."""
-        found: set[str] = set()
+    def selectors(self) -> Mapping[str, tuple[Extent, ...]]:
+        """Leaves of integers that stand within subscripts, such as class labels, and the sizes they select from."""
+        found: dict[str, dict[Extent, None]] = {}
         for node in self.nodes:
             if node.body is None or not node.body.args:
                 continue
             for occurrence in occurrences(node.body):
-                for subscript in subscripts_of(occurrence):
-                    found.update(name_of(o) for o in occurrences(subscript))
-        return frozenset(found)
+                for subscript, size in zip(subscripts_of(occurrence), self[name_of(occurrence)].shape, strict=False):
+                    for label in occurrences(subscript):
+                        found.setdefault(name_of(label), {})[size] = None
+        return {name: tuple(sizes) for name, sizes in found.items()}
 
     def ancestors(self, *names: str) -> frozenset[str]:
         """The nodes that any of `names` depends on, themselves included."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 
 from symgrad.backends.numpy import scalar_type
+from symgrad.backends.values import check_labels
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.errors import DataError
@@ -142,6 +143,10 @@ def prepare(
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise DataError(f"the columns differ in length: {told}.")
+    for name, selected in derivation.primal.selectors.items():
+        if name in columns or name in constants:
+            known = sizes.of([s for s in selected if sizes.of([s]) is not None]) or ()
+            check_labels(name, columns.get(name, constants.get(name)), known)
     batched = any(columns[name].ndim == derivation.primal[name].rank for name in columns)
     mixed = [name for name in columns if batched and columns[name].ndim != derivation.primal[name].rank]
     if mixed:
