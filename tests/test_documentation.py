@@ -47,10 +47,13 @@ def without_version(text: str) -> str:
     return re.sub(r"torch \d[\w.]*", "torch", text)
 
 
-def test_readme_python_example() -> None:
-    """The Python session in the README is a true one."""
-    failures, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
-    assert tried >= 8
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")], ids=lambda p: p.name
+)
+def test_python_examples(page: Path) -> None:
+    """The Python sessions of a page are true ones."""
+    failures, tried = doctest.testfile(str(page), module_relative=False)
+    assert tried >= 5
     assert failures == 0
 
 
