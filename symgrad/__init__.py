@@ -20,7 +20,7 @@ Names are loaded when they are first used, so that `symgrad --help` needs no Sym
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symgrad.core.display import show_with
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from symgrad.calculus import hessian as hessian
     from symgrad.calculus import hvp as hvp
     from symgrad.checks import verify as verify
+    from symgrad.checks.answers import check as check
+    from symgrad.checks.foreign import verify_function as verify_function
     from symgrad.core.derivation import Derivation as Derivation
     from symgrad.core.graph import Graph as Graph
     from symgrad.core.graph import Node as Node
@@ -56,6 +58,7 @@ _HOMES = {
     "SymgradError": "symgrad.errors",
     "Verdict": "symgrad.core.results",
     "Verification": "symgrad.core.results",
+    "check": "symgrad.checks.answers",
     "compile": "symgrad.backends",
     "derive": "symgrad.calculus",
     "hessian": "symgrad.calculus",
@@ -65,6 +68,7 @@ _HOMES = {
     "render": "symgrad.renderers",
     "train": "symgrad.training",
     "verify": "symgrad.checks",
+    "verify_function": "symgrad.checks.foreign",
 }
 
 __all__ = [  # noqa: RUF022  the story's order
@@ -76,6 +80,7 @@ __all__ = [  # noqa: RUF022  the story's order
     "render",
     "compile",
     "verify",
+    "check",
     "train",
     "Derivation",
     "Evaluation",
@@ -97,14 +102,10 @@ def __getattr__(name: str) -> object:
     return value
 
 
-def _in_notebook(result: Derivation | Verification) -> dict[str, str]:
-    from symgrad.core.derivation import Derivation
-    from symgrad.renderers import render
+def _in_notebook(result: Any) -> dict[str, str]:
+    from symgrad.renderers.notebook import bundle
 
-    bundle = {"text/plain": render(result, "unicode")}
-    if isinstance(result, Derivation):  # notebooks set LaTeX mathematics, but no tables
-        bundle["text/latex"] = render(result, "latex")
-    return bundle
+    return bundle(result)
 
 
 show_with(_in_notebook)

@@ -333,3 +333,4 @@ def test_the_largest_distances_do_not_overflow() -> None:
     largest = 1.7976931348623157e308
     assert distance_in_ulps(largest, -largest, "float64") > 2.0**53
     assert distance_in_ulps(0.0, largest, "float64") > 2.0**52
+    assert distance_in_ulps(1.0, 0.0, "float64") == math.inf

@@ -65,13 +65,15 @@ def test_docstring_examples() -> None:
 
 
 def test_results_show_themselves_in_a_notebook() -> None:
-    """A derivation shows itself in LaTeX and plain text, a verification as its table."""
+    """A derivation shows itself in LaTeX, plain text and HTML, a verification as its table."""
     derivation = symgrad.derive(symgrad.read("l = (x*w - y)**2"), "w")
     bundle = derivation._repr_mimebundle_(include=None, exclude=None)
     assert bundle["text/plain"] == symgrad.render(derivation, "unicode")
     assert bundle["text/latex"] == symgrad.render(derivation, "latex")
     verification = symgrad.verify(derivation, {"x": 1.0, "w": 2.0, "y": 3.0})
-    assert verification._repr_mimebundle_() == {"text/plain": symgrad.render(verification, "unicode")}
+    bundle = verification._repr_mimebundle_()
+    assert bundle["text/plain"] == symgrad.render(verification, "unicode")
+    assert "<table" in bundle["text/html"]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -1,279 +1,69 @@
-"""Ball arithmetic over expressions and graphs (python-flint's `arb`; Johansson, IEEE Trans. Computers 66, 2017).
+"""Enclosures of whole graphs: true values, and what conforming programs may return.
 
-An enclosure certainly contains the true value. With a unit roundoff `u` every operation is widened by the rounding a
-conforming float program may commit there, so the ball contains what any such program returns, in whatever order it adds
-and multiplies: a sum is widened by `u` times the sum of its terms' magnitudes.
+An enclosure certainly contains the true value. Widened by a unit roundoff it contains what any conforming float program
+returns, in whatever order it adds and multiplies. Scalars are balls, tensors arrays of balls; where a graph of tensors
+is too large for balls, arrays in extended precision.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
-import sympy
-from flint import acb, arb, ctx, fmpq
+import numpy
 
+from symgrad.checks.extended import Spread
+from symgrad.checks.scalar_balls import MAX_PRECISION, PRECISION, SMALLEST, UNIT, Balls, precision
+from symgrad.checks.spaces import Space, space_of
 from symgrad.core.derivation import Derivation
-from symgrad.core.expression import Expr, name_of
 from symgrad.core.graph import Graph
-from symgrad.functions import row_of
-
-PRECISION = 113
-"""Bits to begin with."""
-
-MAX_PRECISION = 113 * 16
-"""Bits at which a quantity that is still not separated from its rounding is left as an interval."""
-
-UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
-"""Unit roundoff."""
-
-SMALLEST = {"float32": 2.0**-126, "float64": 2.0**-1022}
-"""Below this a float has fewer digits, or is flushed to zero."""
-
-ARITHMETIC = 4.0
-"""Roundings (in units of u) allowed to one arithmetic operation: its own, and those of another order of the same."""
-
-LARGEST_POWER = 10_000
-"""Whole exponents up to this are powers by multiplication, so that the base may be negative."""
 
 
-@contextmanager
-def precision(bits: int) -> Iterator[None]:
-    """Work with `bits` bits inside the block."""
-    before = ctx.prec
-    ctx.prec = bits
-    try:
-        yield
-    finally:
-        ctx.prec = before
+def enclose(graph: Graph, at: Mapping[str, Any], balls: Balls) -> dict[str, Any]:
+    """The enclosure of every node of a graph at a point of exact binary values."""
+    return enclosed(graph, at, balls).values
 
 
-@dataclass(frozen=True)
-class Balls:
-    """Evaluates expressions in balls.
-
-    Args:
-        unit: the unit roundoff to widen by; 0 encloses the true value.
-        smallest: absolute widening an operation, for underflow.
-    """
-
-    unit: float = 0.0
-    smallest: float = 0.0
-
-    @classmethod
-    def exact(cls) -> Balls:
-        """Encloses true values."""
-        return cls()
-
-    @classmethod
-    def conforming(cls, dtype: str) -> Balls:
-        """Encloses what a conforming program of this dtype may return."""
-        return cls(UNIT[dtype], SMALLEST[dtype])
-
-    def widened(self, ball: arb, magnitude: arb, roundings: float, absolute: float = 0.0) -> arb:
-        """`ball` with room for so many roundings of something of this magnitude."""
-        if not self.unit:
-            return ball
-        return ball + arb(0, magnitude * (roundings * self.unit) + (absolute * self.unit + self.smallest))
-
-    def value(self, expression: Expr, values: Mapping[str, arb]) -> arb:
-        """The ball of an expression whose names have the given balls."""
-        match expression:
-            case sympy.Symbol() | sympy.Indexed():
-                return values[name_of(expression)]
-            case sympy.Number() | sympy.NumberSymbol():
-                return self._number(expression)
-            case sympy.Piecewise():
-                return self._cases(expression, values)
-            case sympy.Pow():
-                return self._power(expression, values)
-        arguments = [self.value(argument, values) for argument in expression.args]
-        match expression:
-            case sympy.Add():
-                total, magnitude = arb(0), arb(0)
-                for term in arguments:
-                    total, magnitude = total + term, magnitude + term.abs_upper()
-                return self.widened(total, magnitude, max(ARITHMETIC, len(arguments)))
-            case sympy.Mul():
-                product = arb(1)
-                for factor in arguments:
-                    product = product * factor
-                return self.widened(product, product.abs_upper(), ARITHMETIC + len(arguments))
-            case _:
-                return self._function(expression, arguments, values)
-
-    def _number(self, expression: Expr) -> arb:
-        if expression == sympy.pi:
-            ball = arb.pi()
-        elif isinstance(expression, sympy.Rational):
-            ball = arb(fmpq(int(expression.p), int(expression.q)))
-            if expression.q == 1:
-                return ball
-        else:
-            ball = arb(float(expression))
-        return self.widened(ball, ball.abs_upper(), 1)
-
-    def _power(self, expression: sympy.Pow, values: Mapping[str, arb]) -> arb:
-        base, exponent = self.value(expression.base, values), expression.exp
-        if isinstance(exponent, sympy.Integer):
-            ball, roundings = _integer_power(base, int(exponent)), ARITHMETIC + min(abs(int(exponent)), 8)
-        elif isinstance(exponent, sympy.Rational) and exponent.q == 2:
-            # a ball that reaches below zero by rounding alone stands for numbers that are not negative
-            root = (base.nonnegative_part() if base.abs_upper() > 0 and not base < 0 else base).sqrt()
-            ball, roundings = _integer_power(root, int(2 * exponent)), ARITHMETIC + abs(int(exponent.p))
-        else:
-            power = self.value(exponent, values)
-            # of a base that is not positive only whole powers are numbers at all
-            whole = None if base > 0 else power.unique_fmpz()
-            if whole is not None and abs(whole) <= LARGEST_POWER:
-                ball, roundings = _integer_power(base, int(whole)), ARITHMETIC + min(abs(int(whole)), 8)
-            else:
-                ball, roundings = base**power, ARITHMETIC
-        return self.widened(ball, ball.abs_upper(), roundings)
-
-    def _cases(self, expression: sympy.Piecewise, values: Mapping[str, arb]) -> arb:
-        possible = []
-        for branch, condition in expression.args:
-            holds = True if condition is sympy.true else self._holds(condition, values)
-            if holds is not False:
-                possible.append(self.value(branch, values))
-            if holds is True:
-                break
-        union = possible[0]
-        for other in possible[1:]:
-            union = union.union(other)
-        return union
-
-    def _holds(self, condition: sympy.Basic, values: Mapping[str, arb]) -> bool | None:
-        """Whether a comparison certainly holds, certainly does not, or could go either way."""
-        left, right = (self.value(side, values) for side in condition.args)
-        match condition:
-            case sympy.StrictGreaterThan():
-                certain, never = left > right, left <= right
-            case sympy.GreaterThan():
-                certain, never = left >= right, left < right
-            case sympy.StrictLessThan():
-                certain, never = left < right, left >= right
-            case sympy.LessThan():
-                certain, never = left <= right, left > right
-            case sympy.Equality():
-                certain, never = left == right, not left.overlaps(right)
-            case _:
-                certain, never = not left.overlaps(right), left == right
-        return True if certain else False if never else None
-
-    def _function(self, expression: sympy.Function, arguments: list[arb], values: Mapping[str, arb]) -> arb:
-        row = row_of(expression)
-        native = _NATIVE.get(row.name)
-        if native is None:
-            assert row.definition is not None, row.name
-            return self.value(row.definition(*expression.args), values)
-        ball = native(*arguments)
-        if row.backward and self.unit:
-            exact = Balls.exact()
-            for derivative, argument, size in zip(row.derivatives, expression.args, arguments, strict=True):
-                if not argument.is_Number:
-                    slope = exact.value(derivative(*expression.args, expression), values)
-                    ball = self.widened(ball, slope.abs_upper() * size.abs_upper(), row.backward)
-        return self.widened(ball, ball.abs_upper(), row.rounding, row.absolute)
-
-
-def _integer_power(base: arb, exponent: int) -> arb:
-    """Repeated multiplication: `arb ** int` is NaN for a ball that contains 0."""
-    result, square, count = arb(1), base, abs(exponent)
-    while count:
-        if count & 1:
-            result = result * square
-        square, count = square * square, count >> 1
-    return result if exponent >= 0 else 1 / result
-
-
-def _lgamma(x: arb) -> arb:
-    return x.lgamma() if x > 0 else abs(x.gamma()).log()
-
-
-def _polygamma(order: arb, x: arb) -> arb:
-    return acb(x).polygamma(acb(order)).real
-
-
-def _plain(name: str) -> Callable[[arb], arb]:
-    return lambda x: getattr(x, name)()
-
-
-_NATIVE: Mapping[str, Callable[..., arb]] = {
-    **{
-        name: _plain(name)
-        for name in [
-            "exp",
-            "log",
-            "log1p",
-            "expm1",
-            "sin",
-            "cos",
-            "tan",
-            "sec",
-            "csc",
-            "cot",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "erf",
-            "erfc",
-            "digamma",
-        ]
-    },
-    "abs": abs,
-    "sign": _plain("sgn"),
-    "atan2": arb.atan2,
-    "hypot": lambda x, y: (x * x + y * y).sqrt(),
-    "lgamma": _lgamma,
-    "polygamma": _polygamma,
-    "max": lambda a, b: a.max(b),
-    "min": lambda a, b: a.min(b),
-    "relu": lambda x: x.max(arb(0)),
-    "softplus": lambda x: x.exp().log1p() if x < 0 else x + (-x).exp().log1p(),
-}
-
-
-def enclose(graph: Graph, at: Mapping[str, float], balls: Balls) -> dict[str, arb]:
-    """The ball of every node of a scalar graph at a point of exact binary values."""
-    values: dict[str, arb] = {}
+def enclosed(graph: Graph, at: Mapping[str, Any], balls: Balls) -> Space:
+    """As `enclose`, with the arithmetic that can read the enclosures."""
+    space = space_of(graph, balls, at)
     for node in graph.nodes:
-        values[node.name] = arb(at[node.name]) if node.body is None else balls.value(node.body, values)
-    return values
+        if node.body is None:
+            space.give(node.name, at[node.name])
+        else:
+            space.values[node.name] = space.line(node.body, node.index)
+    return space
 
 
-def conforming(derivation: Derivation, at: Mapping[str, float], dtype: str) -> dict[str, arb]:
+def conforming(derivation: Derivation, at: Mapping[str, Any], dtype: str) -> Space:
     """What conforming programs of a dtype may return for every value, local partial and adjoint, by node.
 
     Partials are taken as the rules gave them, before anything cancelled, since torch adds up such terms and rounds.
     """
-    balls = Balls.conforming(dtype)
-    values: dict[str, arb] = {}
+    space = space_of(derivation.gradient, Balls.conforming(dtype), at, derivation.primal)
+    values = space.values
     for node in derivation.gradient.nodes:
         if node.name in derivation.primal:
-            values[node.name] = arb(at[node.name]) if node.body is None else balls.value(node.body, values)
+            if node.body is None:
+                space.give(node.name, at[node.name])
+            else:
+                values[node.name] = space.line(node.body, node.index)
     for step in derivation.steps:
-        total, magnitude = arb(int(step.node == derivation.output)), arb(0)
         for term in step.terms:
-            values[term.partial_name] = balls.value(term.written, values)
-            product = values[derivation.adjoints[term.child]] * values[term.partial_name]
-            contribution = balls.widened(product, product.abs_upper(), 2)
-            values[term.contribution] = contribution
-            total, magnitude = total + contribution, magnitude + contribution.abs_upper()
-        values[step.adjoint] = balls.widened(total, magnitude, len(step.terms)) if len(step.terms) > 1 else total
-    return values
+            if term.partial_name in derivation.gradient:
+                values[term.partial_name] = space.line(term.written)
+            values[term.contribution] = space.contribution(derivation, term)
+        if step.node == derivation.output or not step.terms:
+            adjoint = derivation.gradient[step.adjoint]
+            assert adjoint.body is not None
+            values[step.adjoint] = space.line(adjoint.body, adjoint.index)
+        else:
+            values[step.adjoint] = space.total([values[term.contribution] for term in step.terms])
+    return space
 
 
-def certified(graph: Graph, at: Mapping[str, float]) -> dict[str, arb]:
+def certified(graph: Graph, at: Mapping[str, Any]) -> dict[str, Any]:
     """True values of every node, tight enough to round correctly to float64 wherever that is decidable.
 
     Precision is doubled until each enclosure is relatively accurate to 60 bits; a value that is exactly zero by
@@ -282,13 +72,21 @@ def certified(graph: Graph, at: Mapping[str, float]) -> dict[str, arb]:
     bits = PRECISION
     while True:
         with precision(bits):
-            values = enclose(graph, at, Balls.exact())
-        tight = all(
-            not ball.is_finite() or ball.is_zero() or ball.rel_accuracy_bits() >= 60 for ball in values.values()
-        )
+            values = enclosed(graph, at, Balls.exact()).values
+        tight = all(map(_is_tight, values.values()))
         if tight or bits >= MAX_PRECISION:
             return values
         bits *= 2
+
+
+def _is_tight(value: Any) -> bool:
+    if isinstance(value, Spread):
+        return True  # its digits are what they are
+    balls = value.ravel().tolist() if isinstance(value, numpy.ndarray) else [value]
+    return all(
+        isinstance(ball, int) or not ball.is_finite() or ball.is_zero() or ball.rel_accuracy_bits() >= 60
+        for ball in balls
+    )
 
 
 def distance_in_ulps(value: float, reference: float, dtype: str) -> float:
@@ -299,5 +97,22 @@ def distance_in_ulps(value: float, reference: float, dtype: str) -> float:
         return math.inf
     digits, least = {"float32": (24, -149), "float64": (53, -1074)}[dtype]
     exponent = math.frexp(reference)[1] if reference else least
-    difference = abs(value - reference)
-    return math.ldexp(difference, -max(exponent - digits, least)) if difference < 1e300 else math.inf
+    try:
+        return math.ldexp(abs(value - reference), -max(exponent - digits, least))
+    except OverflowError:  # beside a reference of 0 or next to it
+        return math.inf
+
+
+__all__ = [
+    "MAX_PRECISION",
+    "PRECISION",
+    "SMALLEST",
+    "UNIT",
+    "Balls",
+    "certified",
+    "conforming",
+    "distance_in_ulps",
+    "enclose",
+    "enclosed",
+    "precision",
+]

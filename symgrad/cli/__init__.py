@@ -16,9 +16,13 @@ from typing import Any
 import click
 
 from symgrad import __version__
+from symgrad.cli.audit import audit
+from symgrad.cli.check import check
 from symgrad.cli.demo import demo
 from symgrad.cli.derive import derive
 from symgrad.cli.examples import examples
+from symgrad.cli.graph import graph
+from symgrad.cli.report import report
 from symgrad.cli.train import train
 from symgrad.cli.verify import verify
 from symgrad.errors import SymgradError, SymgradWarning
@@ -47,7 +51,7 @@ def cli(context: click.Context, color: str, debug: bool) -> None:
         context.obj.color, context.obj.debug = context.color, debug
 
 
-for _command in (demo, derive, train, verify, examples):
+for _command in (demo, derive, train, verify, check, audit, graph, report, examples):
     cli.add_command(_command)
 
 

@@ -11,7 +11,9 @@ START = {"w": 1.0}
 
 
 @click.command()
-@click.option("-f", "--format", "format_", type=click.Choice([f for f in FORMATS if f != "json"]), default="auto")
+@click.option(
+    "-f", "--format", "format_", type=click.Choice([f for f in FORMATS if f not in ("html", "json")]), default="auto"
+)
 def demo(format_: str) -> int:
     """Run the whole job on the built-in example: derive, train, verify.
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("auto", "text", "unicode", "latex", "json")
-SUFFIXES = {".txt": "text", ".tex": "latex", ".json": "json"}
+FORMATS = ("auto", "text", "unicode", "latex", "markdown", "html", "json")
+SUFFIXES = {".txt": "text", ".tex": "latex", ".md": "markdown", ".html": "html", ".json": "json"}
 
 
 class SourceCommand(click.Command):

@@ -31,6 +31,12 @@ from symgrad.cli.values import values
 )
 @click.option("--random", "count", type=click.IntRange(1, 10_000), help="This many random points. Default: 5.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random points.")
+@click.option(
+    "--against",
+    metavar="FILE.py:NAME",
+    help="Judge the gradients of this function instead. Your file is imported, which runs it; no other option or "
+    "command of symgrad runs a file.",
+)
 @dtype_option
 @format_options
 def verify(
@@ -41,6 +47,7 @@ def verify(
     data: tuple[str, ...],
     count: int | None,
     seed: int,
+    against: str | None,
     dtype: str,
     format_: str,
     out: Path | None,
@@ -48,7 +55,8 @@ def verify(
     """Check every local partial, adjoint and gradient against torch autograd.
 
     Each step of both programs is also recomputed rigorously, with the rounding of that one step as its budget. Exit
-    code 1 if anything disagrees.
+    code 1 if anything disagrees. With --against, the gradients of a function of yours are judged instead: a
+    torch.autograd.Function, a function of tensors, or one that returns gradients.
 
     \b
     Example:
@@ -71,6 +79,13 @@ def verify(
         from symgrad.checks.points import random_points
 
         points = random_points(derivation, count or 1, seed, fixed=point, dtype=dtype)
-    verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype)
+    if against is None:
+        verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype)
+    else:
+        from symgrad.checks.foreign import verify_function
+        from symgrad.cli.against import imported
+
+        function = imported(against)
+        verification = verify_function(function, derivation, points, random=count or 5, seed=seed, dtype=dtype)
     write(render(verification, chosen_format(format_, out)), out)
     return 0 if verification.passed else 1

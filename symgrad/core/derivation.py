@@ -111,5 +111,5 @@ class Derivation:
         return {step.node: step.adjoint for step in self.steps}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Plain text and LaTeX for Jupyter."""
+        """Plain text, LaTeX and HTML for Jupyter."""
         return bundle_of(self)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import sympy
 
+from symgrad.core.display import bundle_of
 from symgrad.core.expression import Expr, name_of, occurrences
 from symgrad.core.indices import Extent, Index, bound_indices, free_indices, subscripts_of
 from symgrad.core.names import listing, suggestion, why_not_a_name
@@ -195,6 +196,10 @@ class Graph:
             if not found.isdisjoint(node.parents):
                 found.add(node.name)
         return frozenset(found)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Plain text, LaTeX and HTML for Jupyter."""
+        return bundle_of(self)
 
 
 def shape_text(shape: tuple[Extent, ...]) -> str:

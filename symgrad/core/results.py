@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from symgrad.core.derivation import Derivation
 from symgrad.core.display import bundle_of
+
+if TYPE_CHECKING:  # what only derives need not load NumPy
+    import numpy
+
+Value: TypeAlias = "float | numpy.ndarray[Any, Any]"
+"""A Python float for a scalar, an array for a tensor."""
+
+Edge: TypeAlias = tuple[str, ...]
+"""Child and parent, and the number of the occurrence where it is not the first."""
 
 Kind = Literal["partial", "adjoint", "gradient", "contribution", "seed", "value"]
 
@@ -20,48 +29,60 @@ class Evaluation:
         value: the output.
         gradient: dL/dp for each name in `wrt`.
         nodes: the value of every named node of the primal.
-        adjoints: dL/dv for every live node.
-        partials: ∂child/∂parent by (child, parent).
-        contributions: dL/dchild · ∂child/∂parent by (child, parent).
+        adjoints: dL/dv for every live node, the output's axes first where it has any.
+        partials: ∂child/∂parent by edge, where both are scalars.
+        contributions: Σ dL/dchild · ∂child/∂parent by edge, in the shape of the parent's adjoint.
     """
 
-    value: float
-    gradient: Mapping[str, float]
-    nodes: Mapping[str, float]
-    adjoints: Mapping[str, float]
-    partials: Mapping[tuple[str, str], float]
-    contributions: Mapping[tuple[str, str], float]
+    value: Value
+    gradient: Mapping[str, Value]
+    nodes: Mapping[str, Value]
+    adjoints: Mapping[str, Value]
+    partials: Mapping[Edge, Value]
+    contributions: Mapping[Edge, Value]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One quantity judged by one referee; a failed check is data, never an exception.
 
+    A tensor is judged entry by entry, and its verdict tells the worst entry: one that failed, if any did, and among
+    those the one farthest out of its tolerance.
+
     Args:
         kind: what was judged.
         of: the node differentiated (the child of a partial).
         by: the node it is differentiated by.
-        referee: `"autograd"` for torch, `"step"` for the rigorous recomputation of one step, `"seed"`.
+        referee: `"autograd"` for torch, `"step"` for the rigorous recomputation of one step, `"seed"`, or `"certified"`
+            for the true value in ball arithmetic.
         value: what the judged program gave.
         reference: what the referee gave.
         ulps: distance of the two in units in the last place of the reference.
         tolerance: the largest |value − reference| that rounding explains at this point.
         passed: whether the distance is within the tolerance.
         note: a convention in force, or what is wrong; empty when there is nothing to say.
-        judged: whose number this is, `"symgrad"` or `"autograd"`.
+        judged: whose number this is: `"symgrad"`, `"autograd"`, or the name of a function of somebody else's.
+        entry: which entry the numbers are those of; of a Jacobian's, the output's axes first.
+        entries: how many entries were judged.
+        failed_entries: how many of them failed.
+        number: which of the child's occurrences of the parent it is, from 1.
     """
 
     kind: Kind
     of: str
     by: str
-    referee: Literal["autograd", "step", "seed"]
+    referee: Literal["autograd", "step", "seed", "certified"]
     value: float
     reference: float
     ulps: float
     tolerance: float
     passed: bool
     note: str = ""
-    judged: Literal["symgrad", "autograd"] = "symgrad"
+    judged: str = "symgrad"
+    entry: tuple[int, ...] = ()
+    entries: int = 1
+    failed_entries: int = 0
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,13 +98,13 @@ class Verification:
     """
 
     derivation: Derivation
-    points: tuple[Mapping[str, float], ...]
+    points: tuple[Mapping[str, Value], ...]
     verdicts: tuple[tuple[Verdict, ...], ...]
     dtype: str
     versions: str
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Plain text for Jupyter."""
+        """Plain text and HTML for Jupyter."""
         return bundle_of(self)
 
     @property
@@ -98,8 +119,9 @@ class Verification:
 
     @property
     def worst_ulps(self) -> float:
-        """The largest distance from autograd, in ULPs."""
-        return max((v.ulps for p in self.verdicts for v in p if v.referee == "autograd"), default=0.0)
+        """The largest distance from autograd, or from the certified values, in ULPs."""
+        referees = ("autograd", "certified")
+        return max((v.ulps for p in self.verdicts for v in p if v.referee in referees), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -108,15 +130,15 @@ class StepRecord:
 
     Args:
         epoch: from 0.
-        inputs: the batch: a float for a single sample, else a list, by name.
+        inputs: the batch: a float for a single sample, else a list, nested for tensors, by name.
         loss: the loss of the batch before the update.
         gradient: dL/dp by parameter.
     """
 
     epoch: int
-    inputs: Mapping[str, float | list[float]]
+    inputs: Mapping[str, Any]
     loss: float
-    gradient: Mapping[str, float]
+    gradient: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -131,8 +153,12 @@ class Run:
         verifications: one a step when every step was verified, else empty.
     """
 
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, Value]
     epochs: tuple[float, ...]
     steps: tuple[StepRecord, ...] = ()
     step_count: int = 0
     verifications: tuple[Verification, ...] = field(default=())
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Plain text and HTML for Jupyter."""
+        return bundle_of(self)

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from symgrad.calculus import derive
 from symgrad.core.derivation import Derivation
+from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
 from symgrad.core.names import suggestion
-from symgrad.core.results import Evaluation, Verification
-from symgrad.errors import RenderError
+from symgrad.core.results import Evaluation, Run, Verification
+from symgrad.errors import GraphError, RenderError
 from symgrad.renderers.document import Document
+from symgrad.renderers.function_verdicts import is_of_function, narrate_function
+from symgrad.renderers.html import HtmlRenderer
 from symgrad.renderers.json import to_json
 from symgrad.renderers.latex import LatexRenderer
+from symgrad.renderers.markdown import MarkdownRenderer
 from symgrad.renderers.narrate import DETAILS, Detail, narrate
 from symgrad.renderers.narrate_tensors import STYLES, Style, narrate_tensors
 from symgrad.renderers.quantities import NOTATIONS, Notation
+from symgrad.renderers.runs import narrate_graph, narrate_run, run_to_json
 from symgrad.renderers.text import TextRenderer, UnicodeRenderer
+from symgrad.renderers.titles import names_in, title_of
 from symgrad.renderers.verdicts import narrate_verification, verification_to_json
 
-__all__ = ["FORMATS", "render", "render_document"]
+__all__ = ["FORMATS", "document_of", "render", "render_document"]
 
-_RENDERERS: Mapping[str, type[TextRenderer | UnicodeRenderer | LatexRenderer]] = {
+Subject = Graph | Derivation | Verification | Run
+"""What can be printed."""
+
+_RENDERERS: Mapping[str, type[TextRenderer | UnicodeRenderer | LatexRenderer | HtmlRenderer]] = {
     "text": TextRenderer,
     "unicode": UnicodeRenderer,
     "latex": LatexRenderer,
+    "markdown": MarkdownRenderer,
+    "html": HtmlRenderer,
 }
 
 FORMATS = (*_RENDERERS, "json")
@@ -32,7 +44,7 @@ FORMATS = (*_RENDERERS, "json")
 
 @uncollected
 def render(
-    subject: Derivation | Verification,
+    subject: Subject,
     format: str = "text",
     *,
     evaluation: Evaluation | None = None,
@@ -41,11 +53,12 @@ def render(
     names: Mapping[str, str] | None = None,
     tensors: Style = "auto",
 ) -> str:
-    r"""Print a derivation or a verification.
+    r"""Print a derivation, a verification, a training run or the definitions of a graph.
 
     Args:
         subject: what to print.
-        format: `text` (every right-hand side reads back), `unicode`, `latex` or `json` (lossless).
+        format: `text` (every right-hand side reads back), `unicode`, `latex`, `markdown` (with LaTeX mathematics),
+            `html` (a whole page with MathML) or `json` (lossless).
         evaluation: its numbers at a point, from `compile(derivation)(point)`, to stand beside every line.
         detail: `answer`, `chain` or `steps`.
         notation: `auto`, `partial` (∂ throughout) or `total` (d for totals, ∂ for local partials).
@@ -67,18 +80,49 @@ def render(
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
             raise RenderError(f"unknown {option} {value!r}.{hint}")
-    primal = subject.primal if isinstance(subject, Derivation) else subject.derivation.primal
+    every = names_in(subject)
     for name in names or {}:
-        primal[name]
+        if name not in every:
+            raise GraphError(f"there is no node {name!r}.{suggestion(name, every)}")
     if format == "json":
-        return to_json(subject, evaluation) if isinstance(subject, Derivation) else verification_to_json(subject)
-    if isinstance(subject, Derivation) and primal.has_tensors:
-        document = narrate_tensors(subject, evaluation, detail, notation, tensors)
-    elif isinstance(subject, Derivation):
-        document = narrate(subject, evaluation, detail, notation)
-    else:
-        document = narrate_verification(subject)
-    return render_document(document, format, names, [node.name for node in primal.nodes])
+        return _json(subject, evaluation)
+    document = document_of(subject, evaluation, detail, notation, tensors)
+    if format == "html":
+        return HtmlRenderer(names, every, title_of(subject)).render(document)
+    return render_document(document, format, names, every)
+
+
+def document_of(
+    subject: Subject,
+    evaluation: Evaluation | None = None,
+    detail: Detail = "steps",
+    notation: Notation = "auto",
+    tensors: Style = "auto",
+) -> Document:
+    """What is said about a subject, in whatever format; the arguments are those of `render`."""
+    match subject:
+        case Derivation():
+            if subject.primal.has_tensors:
+                return narrate_tensors(subject, evaluation, detail, notation, tensors)
+            return narrate(subject, evaluation, detail, notation)
+        case Verification():
+            return narrate_function(subject) if is_of_function(subject) else narrate_verification(subject)
+        case Run():
+            return narrate_run(subject)
+        case Graph():
+            return narrate_graph(subject)
+
+
+def _json(subject: Subject, evaluation: Evaluation | None) -> str:
+    match subject:
+        case Derivation():
+            return to_json(subject, evaluation)
+        case Verification():
+            return verification_to_json(subject)
+        case Run():
+            return run_to_json(subject)
+        case Graph():
+            return to_json(derive(subject), evaluation)
 
 
 def render_document(

@@ -231,7 +231,10 @@ class LatexRenderer:
             if not isinstance(part, Quantity):
                 return plain_text(part)
             d = r"\mathrm{d}" if part.total else r"\partial "
-            return f"${d}{self.formula.name(part.of)}/{d}{self.formula.name(part.by)}$"
+            entry = tuple(map(sympy.Integer, part.entry))
+            of = self.formula.subscripted(self.formula.name(part.of), entry[: part.rank])
+            by = self.formula.subscripted(self.formula.name(part.by), entry[part.rank :])
+            return f"${d}{of}/{d}{by}$"
 
         rows = [" & ".join(map(cell, row)) + r" \\" for row in (block.header, *block.rows)]
         return [rf"\begin{{tabular}}{{l{'r' * (len(block.header) - 2)}l}}", *rows, r"\end{tabular}", ""]

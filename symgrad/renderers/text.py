@@ -8,6 +8,8 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
+import sympy
+
 from symgrad.core.indices import Index
 from symgrad.renderers.document import (
     Adjoints,

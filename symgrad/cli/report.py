@@ -1,0 +1,226 @@
+"""`symgrad report`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symgrad.cli.options import SourceCommand, at_option, read_source, source_argument, write, wrt_of_source, wrt_option
+from symgrad.cli.train import BatchSize
+from symgrad.cli.values import number, values
+from symgrad.errors import DataError, RenderError, SymgradError, SymgradWarning
+
+if TYPE_CHECKING:
+    from symgrad.core.derivation import Derivation
+    from symgrad.core.graph import Graph
+    from symgrad.core.results import Verification
+    from symgrad.renderers.descent import Training
+    from symgrad.renderers.report import Report
+
+SUFFIXES = (".html", ".htm", ".md", ".tex", ".pdf")
+
+LATEX_SECONDS = 120
+
+
+class _NoLatexError(RenderError):
+    exit_code = 3
+
+
+@click.command(cls=SourceCommand)
+@source_argument
+@wrt_option
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here: r.html, r.md, r.tex, or r.pdf by an installed LaTeX.",
+)
+@at_option
+@click.option(
+    "--data", multiple=True, metavar="DATA", help="Train too, on FILE.csv, FILE.npz or NAME=1,2,3 (repeatable)."
+)
+@click.option(
+    "--init",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    help="Where the trained leaves start, and constants: values, or zeros, ones, glorot, normal.",
+)
+@click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
+@click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
+@click.option("--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full.")
+def report(
+    source: str,
+    output: str | None,
+    wrt: tuple[str, ...],
+    out: Path,
+    at: tuple[str, ...],
+    data: tuple[str, ...],
+    init: tuple[str, ...],
+    lr: str,
+    epochs: int,
+    batch_size: int | None,
+) -> int:
+    """Write one page about a gradient: definitions, graph, derivation, verification and, with --data, training.
+
+    The numbers are those at --at, else at the first samples and the start of the training; without either the
+    verification is at random points. The page is complete in itself. Exit code 1 if the verification fails.
+
+    \b
+    Example:
+      symgrad report "y_pred = x*w; l = (y_pred - y)**2" --wrt w --at x=3,y=6,w=1 -o r.html
+    """
+    from symgrad.calculus import derive
+    from symgrad.renderers.report import Report
+
+    if out.suffix not in SUFFIXES:
+        raise RenderError(f"cannot tell a format from {out.name!r}; use {', '.join(SUFFIXES)}.")
+    if out.suffix == ".pdf":
+        _latex_program()  # said before anything is computed
+    graph = read_source(source, output)
+    point: dict[str, Any] = values(at, "--at")
+    training, start = None, None
+    if data:
+        derivation, training, start = _trained(graph, wrt_of_source(source, wrt), data, init, lr, epochs, batch_size)
+    elif init:
+        raise DataError("--init is where training starts, and training needs --data.")
+    else:
+        derivation = derive(graph, wrt_of_source(source, wrt))
+    known = point or start
+    evaluation = None
+    if known:
+        from symgrad.backends import compile
+
+        evaluation = compile(derivation)(known)
+    verification = _verified(derivation, known)
+    _write(Report(derivation, known, evaluation, verification, training), out)
+    passed = verification is None or verification.passed
+    judged = "" if verification is None else f"; the verification {'passed' if passed else 'failed'}"
+    click.echo(f"wrote {out}, {-(-out.stat().st_size // 1000)} kB{judged}")
+    return 0 if passed else 1
+
+
+def _trained(
+    graph: Graph,
+    wrt: list[str] | None,
+    data: tuple[str, ...],
+    init: tuple[str, ...],
+    lr: str,
+    epochs: int,
+    batch_size: int | None,
+) -> tuple[Derivation, Training, dict[str, Any]]:
+    """The derivation by what is trained, the run, and the point where it begins."""
+    from symgrad.calculus import derive
+    from symgrad.cli.columns import columns
+    from symgrad.renderers.descent import Training
+    from symgrad.training import train
+    from symgrad.training.data import prepare
+    from symgrad.training.initial import RULES
+
+    start: dict[str, Any] = values(init, "--init", RULES)
+    table, rate = columns(data, graph.leaves), number(lr, "--lr")
+    derivation = derive(graph, wrt or [leaf for leaf in graph.leaves if leaf in start and leaf not in table] or None)
+    samples = prepare(derivation, table, start, "float64")
+    run = train(derivation, table, start, rate, epochs, batch_size, log="steps")
+    batch = "all samples" if batch_size is None else "one sample" if batch_size == 1 else f"{batch_size} samples"
+    first = batch_size or samples.count
+    shown = {name: column[:first] if samples.batched else column[0] for name, column in samples.columns.items()}
+    point = {**samples.constants, **samples.parameters, **shown}
+    ordered = {name: _plain(point[name]) for name in graph.leaves if name in point}
+    return derivation, Training(run, _trajectory(run.steps, samples.parameters, rate), rate, batch), ordered
+
+
+def _trajectory(steps: Any, start: Mapping[str, Any], lr: float) -> tuple[Mapping[str, Any], ...]:
+    """The parameters before each step and after the last, by the very updates of the run."""
+    from symgrad.training.optimizers import GradientDescent
+
+    driver, state = GradientDescent(lr), list(start.values())
+    states = [state]
+    for record in steps:
+        state = driver.update(state, [record.gradient[name] for name in start])
+        states.append(state)
+    return tuple(dict(zip(start, map(_plain, state), strict=True)) for state in states)
+
+
+def _plain(value: Any) -> Any:
+    """A Python float, or an array."""
+    return value if getattr(value, "shape", ()) else float(value)
+
+
+def _verified(derivation: Derivation, point: Mapping[str, Any] | None) -> Verification | None:
+    """The verification at the point, else at random ones; None, and a warning, where no random point will do."""
+    from symgrad.checks import verify
+
+    if point:
+        return verify(derivation, point)
+    try:
+        return verify(derivation)
+    except SymgradError as error:
+        warnings.warn(f"the report has no verification: {error}", SymgradWarning, stacklevel=2)
+        return None
+
+
+# the file
+
+
+def _write(made: Report, out: Path) -> None:
+    from symgrad.renderers.report import html
+    from symgrad.renderers.report_texts import latex, markdown
+
+    writers: dict[str, Callable[[Report], str]] = {".md": markdown, ".tex": latex}
+    if out.suffix != ".pdf":
+        write(writers.get(out.suffix, html)(made), out)
+        return
+    page = _typeset(latex(made))
+    try:
+        out.write_bytes(page)
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}.") from None
+
+
+def _latex_program() -> str:
+    """Where pdflatex is.
+
+    Raises:
+        RenderError: if there is none.
+    """
+    found = shutil.which("pdflatex")
+    if found is None:
+        raise _NoLatexError(
+            "a PDF needs pdflatex, and there is none. Install a LaTeX (Debian: texlive-latex-recommended), or write "
+            "r.tex or r.html; a browser prints r.html to PDF."
+        )
+    return found
+
+
+def _typeset(document: str) -> bytes:
+    """A LaTeX document as a PDF.
+
+    Raises:
+        RenderError: if LaTeX stops.
+    """
+    options = ["-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "openin_any": "p"}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "report.tex"
+        source.write_text(document, encoding="utf-8")
+        command = [_latex_program(), *options, source.name]
+        try:
+            done = subprocess.run(  # noqa: S603  a found program, a file of our own
+                command, cwd=folder, env=environment, capture_output=True, check=False, timeout=LATEX_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise _NoLatexError(f"pdflatex did not end within {LATEX_SECONDS} seconds; write r.tex instead.") from None
+        made = source.with_suffix(".pdf")
+        if done.returncode or not made.exists():
+            said = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith("!")]
+            raise _NoLatexError(f"pdflatex stopped: {' '.join(said[:1]) or 'it does not say why.'} Write r.tex to see.")
+        return made.read_bytes()

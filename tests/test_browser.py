@@ -1,0 +1,101 @@
+"""Pages in a browser: fractions have a height, nothing is wider than a phone, a node that is focused marks its lines.
+
+A probe is put at the end of each page, which looks at the layout and writes what it sees into the page itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from symgrad.cli import run
+from symgrad.examples import source
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium (Debian: chromium)")
+
+PROBE = """
+<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message));
+const box = element => element.getBoundingClientRect();
+const lines = name => [...document.querySelectorAll(`[data-line="${name}"]`)];
+const ground = element => getComputedStyle(element).backgroundColor;
+const lit = name => lines(name).filter(element => !/, 0\\)$|transparent/.test(ground(element))).length;
+const nodes = [...document.querySelectorAll("[id^=node-]")];
+const node = nodes.find(element => lines(element.id.replace("node-", "")).length);
+const name = node.id.replace("node-", "");
+const before = lit(name);
+node.focus();
+document.documentElement.dataset.seen = JSON.stringify({
+  errors, before, after: lit(name), lines: lines(name).length,
+  fraction: Math.min(...[...document.querySelectorAll("mfrac")].map(f => box(f).height).filter(Boolean)),
+  font: parseFloat(getComputedStyle(document.body).fontSize),
+  page: document.documentElement.scrollWidth, window: innerWidth,
+  open: [...document.querySelectorAll("details")].filter(d => d.open).length,
+  requests: performance.getEntriesByType("resource").length,
+  scripts: document.scripts.length,
+  ink: getComputedStyle(document.body).color, ground: getComputedStyle(document.body).backgroundColor,
+});
+</script>
+"""
+
+
+def seen(page: str, folder: Path, width: int, *options: str) -> dict[str, Any]:
+    """What the probe saw on a page in a window of that width."""
+    file = folder / "probed.html"
+    file.write_text(page.replace("</main>", PROBE + "</main>"), encoding="utf-8")
+    framed = folder / "frame.html"  # a headless window has a least width, a frame has not
+    frame = f'<iframe src="probed.html" width="{width}" height="2000" style="border:0"></iframe>'
+    copy = 'onload="document.title = this.contentDocument.documentElement.dataset.seen"'
+    framed.write_text(f"<html><body>{frame.replace('<iframe', f'<iframe {copy}')}</body></html>", encoding="utf-8")
+    assert BROWSER is not None
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+        "--allow-file-access-from-files", "--virtual-time-budget=4000", f"--user-data-dir={folder / 'profile'}",
+        "--window-size=1300,2200", *options, "--dump-dom", framed.as_uri(),
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    title = re.search("<title>(.*?)</title>", result.stdout, re.DOTALL)
+    assert title, result.stdout[:500] + result.stderr[-500:]
+    found: dict[str, Any] = json.loads(title[1].replace("&quot;", '"').replace("&amp;", "&"))
+    return found
+
+
+def brightness(colour: str) -> float:
+    """Of a colour as a browser says it."""
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("example", ["seed", "fork", "mlp"])
+def test_reports(example: str, width: int, tmp_path: Path) -> None:
+    """The report is laid out: fractions are tall, nothing is too wide, steps are open, marks work, no request."""
+    data = {"seed": ["-w", "w", "--data", "x=1,2,3", "--data", "y=2,4,6", "--init", "w=1"]}.get(example, [])
+    assert run(["report", source(example), *data, "-o", str(tmp_path / "r.html")]) == 0
+    told = seen((tmp_path / "r.html").read_text(encoding="utf-8"), tmp_path, width)
+    assert told["errors"] == []
+    assert told["requests"] == 0
+    assert told["scripts"] == 1, "the probe alone"
+    assert told["window"] == width
+    assert told["page"] <= width
+    assert told["fraction"] > 1.5 * told["font"]
+    assert told["open"] >= 1
+    assert told["before"] == 0
+    assert told["after"] == told["lines"] > 0
+
+
+def test_dark(tmp_path: Path) -> None:
+    """The page follows the reader's choice of light or dark."""
+    assert run(["report", source("seed"), "-o", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    light = seen(page, tmp_path, 800)
+    dark = seen(page, tmp_path, 800, "--blink-settings=preferredColorScheme=0")
+    assert brightness(light["ground"]) > 200 > 100 > brightness(light["ink"])
+    assert brightness(dark["ground"]) < 60 < 180 < brightness(dark["ink"])

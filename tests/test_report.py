@@ -1,0 +1,167 @@
+"""Reports: one page with all its parts, in every format, and the charts in it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from sound_pages import assert_sound
+from tensor_models import BY_NAME as MODEL
+
+import symgrad as sg
+from symgrad.cli import run
+from symgrad.renderers.chart import MOST_POINTS, Series, line_chart, thinned
+
+SEED = "y_pred = x*w; l = (y_pred - y)**2"
+TRAINING = ["--data", "x=1,2,3", "--data", "y=2,4,6", "--init", "w=1"]
+
+
+def reported(folder: Path, *arguments: str, name: str = "r.html", code: int = 0) -> str:
+    """What `symgrad report` writes."""
+    assert run(["report", *arguments, "-o", str(folder / name)]) == code
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def test_a_report_with_training(tmp_path: Path) -> None:
+    """The seed's report has all its parts, and what a node of the picture marks exists."""
+    page = reported(tmp_path, SEED, "-w", "w", *TRAINING)
+    root = assert_sound(page)
+    headings = [" ".join("".join(h.itertext()).split()) for h in root.iter("h2")]
+    assert headings == ["Given", "Derivation", "At the point", "Verification: passed", "Training"]
+    details = list(root.iter("details"))
+    assert [d.get("open") for d in details] == ["open", None]
+    assert len([part for part in root.iter() if part.tag.endswith("svg")]) == 3
+    ids = {part.get("id") for part in root.iter()}
+    lines = {part.get("data-line") for part in root.iter()}
+    marks = re.findall(r':has\(#([\w-]+):is\(:hover, :focus\)\) \[data-line="(\w+)"\]', page)
+    assert {name for _, name in marks} == {"x", "w", "y", "y_pred", "l"}
+    assert {node for node, _ in marks} <= ids
+    assert {"w", "y_pred", "l"} <= lines
+    assert all(part.get("tabindex") == "0" for part in root.iter() if (part.get("id") or "").startswith("node-"))
+
+
+@pytest.mark.parametrize("example", ["fork", "mlp", "attention", "layernorm", "softmax", "gmm", "logistic", "ridge"])
+def test_reports_of_the_examples(example: str, tmp_path: Path) -> None:
+    """Every bundled example makes a sound report, far below the limit."""
+    from symgrad.examples import source
+
+    page = reported(tmp_path, source(example))
+    assert_sound(page)
+    assert len(page.encode()) < 200_000
+    assert page == reported(tmp_path, source(example), name="again.html")
+
+
+def test_a_large_report_stays_small(tmp_path: Path) -> None:
+    """What can be done without is left out of a page that would be too large."""
+    from test_print_tensors import transformer
+
+    from symgrad.renderers.report import LIMIT, Report, html
+
+    page = html(Report(sg.derive(sg.read(transformer(6)))))
+    assert_sound(page)
+    assert len(page.encode()) < LIMIT
+
+
+def test_reports_in_markdown_and_latex(tmp_path: Path) -> None:
+    """The same in Markdown, with Mermaid's picture, and in LaTeX, which compiles."""
+    text = reported(tmp_path, SEED, "-w", "w", *TRAINING, name="r.md")
+    for part in ("# The derivative of l by w", "```mermaid", "## Verification", "## Training", "| step |"):
+        assert part in text
+    latex = reported(tmp_path, SEED, "-w", "w", *TRAINING, name="r.tex")
+    assert latex.startswith(r"\documentclass")
+    assert r"\begin{align*}" in latex
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
+@pytest.mark.parametrize("source", [SEED, "σ = β*x; l = (σ - ŷ)**2/leaky_relu(σ)", MODEL["mlp_one_sample"].text])
+def test_reports_in_pdf(source: str, tmp_path: Path) -> None:
+    """A PDF comes out of an installed LaTeX, the same on every run."""
+    training = TRAINING if source == SEED else []
+    for name in ("r.pdf", "again.pdf"):
+        assert run(["report", source, *training, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "r.pdf").read_bytes() == (tmp_path / "again.pdf").read_bytes()
+
+
+def test_a_pdf_without_latex_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no LaTeX, or it stops, one line says so."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert run(["report", SEED, "-o", str(tmp_path / "r.pdf")]) == 3
+    assert "texlive-latex-recommended" in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    stopped = subprocess.CompletedProcess([], 1, b"! Undefined control sequence.\n", b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: stopped)
+    assert run(["report", SEED, "-o", str(tmp_path / "r.pdf")]) == 3
+    assert "Undefined control sequence" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([SEED, "-o", "r.docx"], "cannot tell a format from 'r.docx'"),
+        ([SEED, "--init", "w=1", "-o", "r.html"], "training needs --data"),
+        ([SEED, "-w", "w", "--data", "x=1,2", "--init", "w=1", "-o", "r.html"], "there is no data for 'y'"),
+    ],
+)
+def test_report_errors(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is missing is named."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["report", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_trajectory_ends_where_the_run_does() -> None:
+    """The parameters that a chart shows are those of the run, to the last bit."""
+    from symgrad.cli.report import _trajectory
+
+    derivation = sg.derive(sg.read(SEED), ["w"])
+    found = sg.train(derivation, {"x": [1.0, 2.0], "y": [2.0, 4.0]}, {"w": 1.0}, epochs=2, log="steps")
+    states = _trajectory(found.steps, {"w": 1.0}, 0.01)
+    assert len(states) == found.step_count + 1
+    assert states[-1] == found.parameters
+
+
+# charts
+
+
+def test_a_chart_tells_itself() -> None:
+    """A chart has a title, a description with its ends, ticks and a legend."""
+    lines = [Series("a<b", ((0.0, 1.0), (1.0, 0.001))), Series("c", ((0.0, 2.0), (1.0, 0.5)))]
+    root = ET.fromstring(line_chart("T & t", "step", "loss", lines, logarithmic=True))
+    assert root[0].text == "T & t"
+    assert root[1].text == "loss, logarithmic, by step: a<b from 1 to 0.001; c from 2 to 0.5"
+    texts = [part.text for part in root.iter("text")]
+    assert {"0.001", "0.1", "10", "step", "loss, logarithmic", "a<b", "c"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    "points", [((0.0, 5.0),), ((0.0, 0.0), (1.0, 0.0)), ((1.0, -1e300), (2.0, 1e300)), ((0.0, 1e-300), (1.0, 2e-300))]
+)
+def test_charts_of_odd_values(points: tuple[tuple[float, float], ...]) -> None:
+    """One point, a flat line, huge and tiny values are drawn within the frame."""
+    chart = line_chart("t", "x", "y", [Series("s", points)])
+    ET.fromstring(chart)
+    assert not re.search("nan|inf", chart)
+    places = [float(n) for n in re.findall(r"-?[\d.]+", re.search(r'class="line s0" d="([^"]*)"', chart)[1])]  # type: ignore[index]
+    assert all(0 <= place <= 640 for place in places)
+
+
+def test_thinning_keeps_peaks() -> None:
+    """A long series keeps its ends, its lowest and its highest point."""
+    points = [(float(i), float(i % 7)) for i in range(10_000)]
+    points[1234] = (1234.0, 99.0)
+    kept = thinned(points)
+    assert len(kept) <= MOST_POINTS
+    assert {points[0], points[-1], points[1234]} <= set(kept)
