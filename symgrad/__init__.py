@@ -27,7 +27,6 @@ from symgrad.core.display import show_with
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from symgrad.backends import Program as Program
     from symgrad.backends import compile as compile
     from symgrad.calculus import derive as derive
     from symgrad.calculus import hessian as hessian
@@ -53,7 +52,6 @@ _HOMES = {
     "Evaluation": "symgrad.core.results",
     "Graph": "symgrad.core.graph",
     "Node": "symgrad.core.graph",
-    "Program": "symgrad.backends",
     "Run": "symgrad.core.results",
     "SymgradError": "symgrad.errors",
     "Verdict": "symgrad.core.results",
@@ -80,13 +78,13 @@ __all__ = [  # noqa: RUF022  the story's order
     "render",
     "compile",
     "verify",
+    "verify_function",
     "check",
     "train",
     "Derivation",
     "Evaluation",
     "Graph",
     "Node",
-    "Program",
     "Run",
     "SymgradError",
     "Verdict",

@@ -24,7 +24,15 @@ def test_import_is_light() -> None:
 
 def test_help_loads_no_sympy() -> None:
     """`symgrad --help`, and each command's own, load neither SymPy nor NumPy nor torch."""
-    for arguments in (["--help"], ["derive", "-h"], ["train", "-h"], ["verify", "-h"], ["demo", "-h"], ["report", "-h"], ["examples"]):
+    for arguments in (
+        ["--help"],
+        ["derive", "-h"],
+        ["train", "-h"],
+        ["verify", "-h"],
+        ["demo", "-h"],
+        ["report", "-h"],
+        ["examples"],
+    ):
         code = f"from symgrad.cli import run\nassert run({arguments!r}) == 0"
         assert loaded(code, "torch", "sympy", "numpy", "flint") == set(), arguments
 

@@ -12,7 +12,7 @@ from symgrad.calculus.chain import derive
 from symgrad.checks.algebra import graph_in_decimals, in_decimals, is_identical
 from symgrad.checks.diagnoses import diagnose
 from symgrad.checks.entrywise import sizes_of
-from symgrad.checks.equality import PRECISIONS, Outcome, is_finite, lacks_value, settled
+from symgrad.checks.equality import PRECISIONS, Outcome, compare, is_finite, lacks_value, settled
 from symgrad.checks.evidence import Evidence, Sample, as_array
 from symgrad.checks.grounds import Grounds
 from symgrad.checks.handmade import read_answer, vocabulary
@@ -29,6 +29,9 @@ from symgrad.core.memory import uncollected
 from symgrad.core.names import listing
 from symgrad.errors import DataError
 from symgrad.renderers.formula import TextPrinter
+
+CONFIRMED = 3
+"""Points at which what seems equal is compared in the highest precision."""
 
 ENOUGH = 6
 """Points at which two formulas must be equal to be taken for equal."""
@@ -98,12 +101,28 @@ class Judge:
             samples = self._samples(self.grounds.ordinary[:ENOUGH], body, own)
             return replace(answer, ruling="no", diagnoses=diagnose_shape(samples, shape, due))
         trials = (*(() if given is None else (given,)), *self.grounds.ordinary, *self.grounds.beside(body))
-        outcomes = [(trial, self._outcome(trial, body, own)) for trial in trials]
+        outcomes = self._confirmed([(trial, self._outcome(trial, body, own)) for trial in trials], body, own)
         answer = replace(answer, points=len(trials))
         if any(outcome in ("different", "no value") for _, outcome in outcomes):
             return self._wrong(answer, body, outcomes, given)
         ruling, reason = self._settle(body, own, [trial for trial, outcome in outcomes if outcome == "same"])
         return replace(answer, ruling=ruling, reason=reason)
+
+    def _confirmed(
+        self, outcomes: list[tuple[Trial, Outcome]], body: Expr, own: tuple[Index, ...]
+    ) -> list[tuple[Trial, Outcome]]:
+        """The outcomes; where all seem equal, the first few are compared in the highest precision."""
+        if any(outcome in ("different", "no value") for _, outcome in outcomes):
+            return outcomes
+        first = [trial for trial, outcome in outcomes if outcome == "same"][:CONFIRMED]
+        parting = {id(trial) for trial in first if self._parts_later(trial, body, own)}
+        return [(trial, "different" if id(trial) in parting else outcome) for trial, outcome in outcomes]
+
+    def _parts_later(self, trial: Trial, body: Expr, own: tuple[Index, ...]) -> bool:
+        """Whether two numbers that agree to 200 bits part in the most there are: 1 + exp(-200) is not 1."""
+        with precision(PRECISIONS[-1]):
+            yours = trial.line(body, own, PRECISIONS[-1])
+            return compare(yours, trial.node(self.adjoint, PRECISIONS[-1])) == "different"
 
     def _outcome(self, trial: Trial, body: Expr, own: tuple[Index, ...]) -> Outcome:
         """The answer beside the derivative at one point."""

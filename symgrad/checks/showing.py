@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from symgrad.checks.equality import entries, is_finite
-from symgrad.checks.evidence import BITS, Evidence, as_array
+from symgrad.checks.equality import PRECISIONS, entries, is_finite
+from symgrad.checks.evidence import Evidence, as_array
 from symgrad.checks.scalar_balls import precision
 from symgrad.checks.trials import Trial
 from symgrad.core.results import Value
@@ -72,16 +72,17 @@ def _small(evidence: Evidence) -> Iterator[dict[str, Any]]:
 
 def _shown(evidence: Evidence, adjoint: str, trial: Trial, given: bool) -> Shown | None:
     """The numbers at a point, by the first entry in which they differ; None where they do not."""
-    with precision(BITS):
-        expected = as_array(trial.node(adjoint, BITS))
-        yours = as_array(trial.line(evidence.body, evidence.index, BITS))
-        if not is_finite(expected):
-            return None
-        for number, (a, b) in enumerate(zip(entries(yours), entries(expected), strict=True)):
-            if not a.is_finite() or not a.overlaps(b):
-                place = tuple(int(n) for n in numpy.unravel_index(number, expected.shape))
-                value = float(a.mid()) if a.is_finite() else math.nan
-                return Shown(dict(trial.point), given, value, float(b.mid()), place)
+    for bits in PRECISIONS:
+        with precision(bits):
+            expected = as_array(trial.node(adjoint, bits))
+            yours = as_array(trial.line(evidence.body, evidence.index, bits))
+            if not is_finite(expected):
+                return None
+            for number, (a, b) in enumerate(zip(entries(yours), entries(expected), strict=True)):
+                if (not a.is_finite() and bits == PRECISIONS[-1]) or (a.is_finite() and not a.overlaps(b)):
+                    place = tuple(int(n) for n in numpy.unravel_index(number, expected.shape))
+                    value = float(a.mid()) if a.is_finite() else math.nan
+                    return Shown(dict(trial.point), given, value, float(b.mid()), place)
     return None
 
 

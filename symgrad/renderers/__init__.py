@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Collection, Mapping
 
-from symgrad.calculus import derive
 from symgrad.core.derivation import Derivation
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
@@ -12,31 +12,22 @@ from symgrad.core.names import suggestion
 from symgrad.core.results import Evaluation, Run, Verification
 from symgrad.errors import GraphError, RenderError
 from symgrad.renderers.document import Document
-from symgrad.renderers.function_verdicts import is_of_function, narrate_function
-from symgrad.renderers.html import HtmlRenderer
-from symgrad.renderers.json import to_json
-from symgrad.renderers.latex import LatexRenderer
-from symgrad.renderers.markdown import MarkdownRenderer
-from symgrad.renderers.narrate import DETAILS, Detail, narrate
-from symgrad.renderers.narrate_tensors import STYLES, Style, narrate_tensors
-from symgrad.renderers.quantities import NOTATIONS, Notation
-from symgrad.renderers.runs import narrate_graph, narrate_run, run_to_json
-from symgrad.renderers.text import TextRenderer, UnicodeRenderer
+from symgrad.renderers.options import DETAILS, NOTATIONS, STYLES, Detail, Notation, Style
 from symgrad.renderers.titles import names_in, title_of
-from symgrad.renderers.verdicts import narrate_verification, verification_to_json
 
 __all__ = ["FORMATS", "document_of", "render", "render_document"]
 
 Subject = Graph | Derivation | Verification | Run
 """What can be printed."""
 
-_RENDERERS: Mapping[str, type[TextRenderer | UnicodeRenderer | LatexRenderer | HtmlRenderer]] = {
-    "text": TextRenderer,
-    "unicode": UnicodeRenderer,
-    "latex": LatexRenderer,
-    "markdown": MarkdownRenderer,
-    "html": HtmlRenderer,
+_RENDERERS = {
+    "text": "symgrad.renderers.text:TextRenderer",
+    "unicode": "symgrad.renderers.text:UnicodeRenderer",
+    "latex": "symgrad.renderers.latex:LatexRenderer",
+    "markdown": "symgrad.renderers.markdown:MarkdownRenderer",
+    "html": "symgrad.renderers.html:HtmlRenderer",
 }
+"""Where the class of each format is; only the one that is asked for is loaded, and so with what is narrated below."""
 
 FORMATS = (*_RENDERERS, "json")
 """The formats `render` knows."""
@@ -88,6 +79,8 @@ def render(
         return _json(subject, evaluation)
     document = document_of(subject, evaluation, detail, notation, tensors)
     if format == "html":
+        from symgrad.renderers.html import HtmlRenderer
+
         return HtmlRenderer(names, every, title_of(subject)).render(document)
     return render_document(document, format, names, every)
 
@@ -101,27 +94,47 @@ def document_of(
 ) -> Document:
     """What is said about a subject, in whatever format; the arguments are those of `render`."""
     match subject:
+        case Derivation() if subject.primal.has_tensors:
+            from symgrad.renderers.narrate_tensors import narrate_tensors
+
+            return narrate_tensors(subject, evaluation, detail, notation, tensors)
         case Derivation():
-            if subject.primal.has_tensors:
-                return narrate_tensors(subject, evaluation, detail, notation, tensors)
+            from symgrad.renderers.narrate import narrate
+
             return narrate(subject, evaluation, detail, notation)
         case Verification():
+            from symgrad.renderers.function_verdicts import is_of_function, narrate_function
+            from symgrad.renderers.verdicts import narrate_verification
+
             return narrate_function(subject) if is_of_function(subject) else narrate_verification(subject)
         case Run():
+            from symgrad.renderers.runs import narrate_run
+
             return narrate_run(subject)
         case Graph():
+            from symgrad.renderers.runs import narrate_graph
+
             return narrate_graph(subject)
 
 
 def _json(subject: Subject, evaluation: Evaluation | None) -> str:
     match subject:
         case Derivation():
+            from symgrad.renderers.json import to_json
+
             return to_json(subject, evaluation)
         case Verification():
+            from symgrad.renderers.verdicts import verification_to_json
+
             return verification_to_json(subject)
         case Run():
+            from symgrad.renderers.runs import run_to_json
+
             return run_to_json(subject)
         case Graph():
+            from symgrad.calculus import derive
+            from symgrad.renderers.json import to_json
+
             return to_json(derive(subject), evaluation)
 
 
@@ -129,4 +142,6 @@ def render_document(
     document: Document, format: str, names: Mapping[str, str] | None = None, known: Collection[str] = ()
 ) -> str:
     """Print a document that is narrated already, in any format but JSON; `known` are the names of all nodes."""
-    return _RENDERERS[format](names, known).render(document)
+    module, _, name = _RENDERERS[format].partition(":")
+    rendered: str = getattr(importlib.import_module(module), name)(names, known).render(document)
+    return rendered

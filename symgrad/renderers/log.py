@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy
+
 from symgrad.core.results import StepRecord
 
 
 def step_line(record: StepRecord) -> str:
     """`grad:  x y dl/dw`, after a tab; numbers with all the digits of their precision."""
     if any(hasattr(value, "shape") for value in record.gradient.values()):
-        steepest = max(float(abs(value).max()) for value in record.gradient.values())  # a tensor has no line of its own
+        # a tensor has no line of its own
+        steepest = max(float(numpy.max(numpy.abs(value))) for value in record.gradient.values())
         return f"\tloss:  {record.loss}  largest slope: {steepest}"
     return "\tgrad:  " + " ".join(str(value) for value in (*record.inputs.values(), *record.gradient.values()))
 

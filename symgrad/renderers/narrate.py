@@ -11,7 +11,6 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import sympy
 
@@ -39,11 +38,8 @@ from symgrad.renderers.document import (
     Row,
     Sum,
 )
-from symgrad.renderers.quantities import Notation, Quantities
-
-Detail = Literal["answer", "chain", "steps"]
-
-DETAILS: tuple[Detail, ...] = ("answer", "chain", "steps")
+from symgrad.renderers.options import Detail, Notation
+from symgrad.renderers.quantities import Quantities
 
 
 def narrate(

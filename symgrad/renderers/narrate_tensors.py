@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from symgrad.calculus.matrices import matrix_form
 from symgrad.calculus.tensor_forms import Line, TensorForms
@@ -33,12 +33,8 @@ from symgrad.renderers.document import (
     Shape,
     Tensors,
 )
-from symgrad.renderers.quantities import Notation
+from symgrad.renderers.options import Notation, Style
 from symgrad.renderers.tensor_reasons import Reasons
-
-Style = Literal["auto", "index"]
-
-STYLES: tuple[Style, ...] = ("auto", "index")
 
 VALUE_LIMIT = 6
 """A tensor with more entries shows no value."""

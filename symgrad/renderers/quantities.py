@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from symgrad.calculus.forms import Forms
 from symgrad.core.derivation import Derivation, Term
 from symgrad.core.names import fresh
 from symgrad.errors import RenderError
 from symgrad.renderers.document import Quantity
-
-Notation = Literal["auto", "partial", "total"]
-
-NOTATIONS: tuple[Notation, ...] = ("auto", "partial", "total")
+from symgrad.renderers.options import Notation
 
 
 @dataclass(frozen=True)
