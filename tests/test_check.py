@@ -9,9 +9,12 @@ import sys
 
 import numpy
 import pytest
+from flint import arb
 
 import symgrad as sg
+from symgrad.checks.equality import compare
 from symgrad.checks.grounds import Grounds
+from symgrad.checks.scalar_balls import precision
 from symgrad.cli import run
 from symgrad.core.answer import Answer
 from symgrad.renderers.answers import render_answer
@@ -199,6 +202,18 @@ def test_other_sentences() -> None:
 def test_narrow_differences_are_found(source: str, name: str, answer: str) -> None:
     """Far thresholds, single points, whole exponents, combinations of cases: each is looked for."""
     assert judged(source, name, answer).ruling == "no"
+
+
+def test_wide_enclosures_decide_nothing() -> None:
+    """Enclosures that merely overlap are no agreement, nor is one of no number."""
+    third = arb(1) / 3
+    assert compare(third, third) == "open"
+    with precision(256):
+        assert compare(arb(1) / 3, arb(2) / 6) == "same"
+        assert compare(arb(1) / 3, arb(1) / 3 + arb(2) ** -190) == "different"
+        assert compare(arb(1, 1e-20), arb(1)) == "open"
+        assert compare(arb(0, 1e-20), arb(0)) == "open"
+        assert compare(arb.nan(), arb(1)) == "open"
 
 
 def test_undecided_is_never_yes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,7 @@ from symgrad.core.names import fresh
 from symgrad.errors import RenderError
 from symgrad.readers.text import read_expression
 from symgrad.renderers.latex_formula import distinct_names
-from symgrad.renderers.narrate import DETAILS, Detail
-from symgrad.renderers.quantities import NOTATIONS, Notation
+from symgrad.renderers.options import DETAILS, NOTATIONS, Detail, Notation
 
 BITS = 400
 """Working precision of the comparison."""

@@ -200,7 +200,7 @@ def test_labels_select() -> None:
     expected = -scipy.special.log_softmax(Z, axis=1)[np.arange(4), t].mean()
     for line in ("-mean(log(P[arange(n), t]))", "-mean(select(log(P), t))", "-log(P[b, t[b]])/n"):
         graph = read(f"P = softmax(Z); L = {line}", {"Z": ("n", "c"), "t": ("n",)})
-        assert graph.selectors == {"t"}
+        assert set(graph.selectors) == {"t"}
         assert evaluate(graph, {"Z": Z, "t": t})["L"] == pytest.approx(expected)
 
 

@@ -483,8 +483,10 @@ def network(seed: int, layers: int = 5) -> Derivation:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_no_false_alarm_on_a_hundred_networks(dtype: str, arithmetic_used: str) -> None:
-    """A hundred random networks on tensors verify without a failure."""
-    alarms = {seed: sg.verify(network(seed), random=1, seed=seed, dtype=dtype).failures for seed in range(100)}
+    """A hundred random networks on tensors, a quarter of them each way, verify without a failure."""
+    first = 50 * (dtype == "float64") + 25 * (arithmetic_used == "extended")
+    seeds = range(first, first + 25)
+    alarms = {seed: sg.verify(network(seed), random=1, seed=seed, dtype=dtype).failures for seed in seeds}
     assert {seed: failures for seed, failures in alarms.items() if failures} == {}
 
 

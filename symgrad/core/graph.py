@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -179,6 +179,8 @@ class Graph:
                 for subscript, size in zip(subscripts_of(occurrence), self[name_of(occurrence)].shape, strict=False):
                     for label in occurrences(subscript):
                         found.setdefault(name_of(label), {})[size] = None
+            for label, size in _compared_with_indices(node.body):
+                found.setdefault(label, {})[size] = None
         return {name: tuple(sizes) for name, sizes in found.items()}
 
     def ancestors(self, *names: str) -> frozenset[str]:
@@ -205,6 +207,18 @@ class Graph:
 def shape_text(shape: tuple[Extent, ...]) -> str:
     """A shape as it is declared: `(h, d)`, `(d,)`, `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _compared_with_indices(body: Expr) -> Iterator[tuple[str, Extent]]:
+    """Names that a condition compares with an index, as a delta does, and the size of the index."""
+    stack: list[sympy.Basic] = [body]
+    while stack:
+        part = stack.pop()
+        stack.extend(part.args)
+        if isinstance(part, sympy.Equality):
+            for index, other in (part.args, part.args[::-1]):
+                if isinstance(index, Index) and not isinstance(other, Index) and not other.is_Number:
+                    yield from ((name_of(o), index.size) for o in occurrences(other))
 
 
 def _has_indices(body: Expr) -> bool:
