@@ -27,13 +27,12 @@ from symgrad.core.display import show_with
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from symgrad.answers import check as check
     from symgrad.backends import compile as compile
     from symgrad.calculus import derive as derive
     from symgrad.calculus import hessian as hessian
     from symgrad.calculus import hvp as hvp
     from symgrad.checks import verify as verify
-    from symgrad.checks.answers import check as check
-    from symgrad.checks.foreign import verify_function as verify_function
     from symgrad.core.derivation import Derivation as Derivation
     from symgrad.core.graph import Graph as Graph
     from symgrad.core.graph import Node as Node
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from symgrad.core.results import Verdict as Verdict
     from symgrad.core.results import Verification as Verification
     from symgrad.errors import SymgradError as SymgradError
+    from symgrad.foreign import verify_function as verify_function
     from symgrad.readers import read as read
     from symgrad.readers import read_file as read_file
     from symgrad.renderers import render as render
@@ -56,7 +56,7 @@ _HOMES = {
     "SymgradError": "symgrad.errors",
     "Verdict": "symgrad.core.results",
     "Verification": "symgrad.core.results",
-    "check": "symgrad.checks.answers",
+    "check": "symgrad.answers",
     "compile": "symgrad.backends",
     "derive": "symgrad.calculus",
     "hessian": "symgrad.calculus",
@@ -66,7 +66,7 @@ _HOMES = {
     "render": "symgrad.renderers",
     "train": "symgrad.training",
     "verify": "symgrad.checks",
-    "verify_function": "symgrad.checks.foreign",
+    "verify_function": "symgrad.foreign",
 }
 
 __all__ = [  # noqa: RUF022  the story's order

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from symgrad.checks.foreign import verify_function
-from symgrad.checks.foreign_calls import Framework
 from symgrad.core.derivation import Derivation
 from symgrad.core.graph import Graph
+from symgrad.foreign.calls import Framework
+from symgrad.foreign.judgement import verify_function
 from symgrad.renderers import render
 
 

@@ -12,8 +12,8 @@ import pytest
 from flint import arb
 
 import symgrad as sg
-from symgrad.checks.equality import compare
-from symgrad.checks.grounds import Grounds
+from symgrad.answers.equality import compare
+from symgrad.answers.grounds import Grounds
 from symgrad.checks.scalar_balls import precision
 from symgrad.cli import run
 from symgrad.core.answer import Answer
@@ -237,7 +237,7 @@ def test_the_points_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """With positive points alone a wrong answer would pass: the choice of points is what refuses it."""
     positive = [{"x": n / 7} for n in range(1, 12)]
     monkeypatch.setattr(Grounds, "draw", lambda self, number, sizes=None: positive[number % 11])
-    monkeypatch.setattr("symgrad.checks.grounds._Choice.search", lambda self: None)
+    monkeypatch.setattr("symgrad.answers.grounds._Choice.search", lambda self: None)
     assert judged("l = x**2", "x", "sqrt(4*x**2)").passed
 
 

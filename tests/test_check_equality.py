@@ -9,9 +9,9 @@ from tensor_models import MODELS, Model
 from test_check import LINEAR, NETWORK, SEED, SHARED
 
 import symgrad as sg
+from symgrad.answers.comparison import Judge
 from symgrad.calculus.forms import Forms
 from symgrad.calculus.tensor_forms import TensorForms
-from symgrad.checks.answers import Judge
 from symgrad.core.expression import add
 from symgrad.renderers.formula import TextPrinter
 

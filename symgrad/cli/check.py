@@ -57,9 +57,9 @@ def check(
     Example:
       symgrad check "y_pred = x*w; l = (y_pred - y)**2" --wrt w --answer "2*x*(x*w - y)"
     """
+    from symgrad.answers.comparison import check as judge
+    from symgrad.answers.handmade import named_on_the_left
     from symgrad.calculus import derive
-    from symgrad.checks.answers import check as judge
-    from symgrad.checks.handmade import named_on_the_left
     from symgrad.renderers.answers import render_answer
 
     names = wrt_of_source(source, wrt)

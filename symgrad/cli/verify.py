@@ -82,8 +82,8 @@ def verify(
     if against is None:
         verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype)
     else:
-        from symgrad.checks.foreign import verify_function
         from symgrad.cli.against import imported
+        from symgrad.foreign.judgement import verify_function
 
         function = imported(against)
         verification = verify_function(function, derivation, points, random=count or 5, seed=seed, dtype=dtype)

@@ -21,12 +21,12 @@ import torch
 import symgrad as sg
 from symgrad.checks import autograd
 from symgrad.checks.entrywise import sizes_of
-from symgrad.checks.foreign import verify_function
 from symgrad.checks.points import random_points
 from symgrad.checks.steps import check_steps
 from symgrad.core.derivation import Derivation
 from symgrad.core.expression import name_of
 from symgrad.core.results import Evaluation, Value
+from symgrad.foreign.judgement import verify_function
 
 SIZES = (1e-7, 1e-9, 1e-11, 1e-13, 1e-15)
 NETWORKS = 100

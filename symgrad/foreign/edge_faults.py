@@ -12,11 +12,11 @@ import numpy
 
 from symgrad.checks.enclosure import Array
 from symgrad.checks.entrywise import flat_factors
-from symgrad.checks.sights import Case, alike, factor_text, ratio_of, wrong_entries
-from symgrad.checks.truth import Truth
 from symgrad.core.derivation import Derivation, Term
 from symgrad.core.expression import Expr, mul
 from symgrad.core.indices import MaxOver, MinOver
+from symgrad.foreign.sights import Case, alike, factor_text, ratio_of, wrong_entries
+from symgrad.foreign.truth import Truth
 from symgrad.functions import row_of
 from symgrad.renderers.formula import TextPrinter
 

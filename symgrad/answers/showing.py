@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from symgrad.checks.equality import PRECISIONS, entries, is_finite
-from symgrad.checks.evidence import Evidence, as_array
+from symgrad.answers.equality import PRECISIONS, entries, is_finite
+from symgrad.answers.evidence import Evidence, as_array
+from symgrad.answers.trials import Trial
 from symgrad.checks.scalar_balls import precision
-from symgrad.checks.trials import Trial
 from symgrad.core.results import Value
 
 READABLE = (1e-4, 1e5)

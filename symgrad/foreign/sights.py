@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy
 
 from symgrad.checks.enclosure import Array
-from symgrad.checks.truth import Truth
 from symgrad.core.derivation import Term
+from symgrad.foreign.truth import Truth
 
 ALIKE = {"float32": 1e-3, "float64": 1e-6}
 """Relative distance of numbers that are taken to be alike."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy
 from flint import arb
 
-from symgrad.checks.equality import PRECISIONS, Outcome, entries
-from symgrad.checks.grounds import Grounds
-from symgrad.checks.trials import Trial
+from symgrad.answers.equality import PRECISIONS, Outcome, entries
+from symgrad.answers.grounds import Grounds
+from symgrad.answers.trials import Trial
 from symgrad.core.derivation import Derivation, Term
 from symgrad.core.expression import Expr
 from symgrad.core.indices import Index

@@ -14,14 +14,14 @@ from typing import Any
 
 import sympy
 
+from symgrad.answers.branches import MIXED, Branch, branches_of
+from symgrad.answers.equality import entries
+from symgrad.answers.evidence import Evidence, agrees, is_nothing
+from symgrad.answers.suspects import Suspect, simple_ratio, suspects
+from symgrad.answers.trials import Trial
+from symgrad.answers.ways import another, direct, forgotten, further_down, spoiled_edge, stopped_early
 from symgrad.calculus.forms import Forms
 from symgrad.calculus.simplify import times
-from symgrad.checks.branches import MIXED, Branch, branches_of
-from symgrad.checks.equality import entries
-from symgrad.checks.evidence import Evidence, agrees, is_nothing
-from symgrad.checks.suspects import Suspect, simple_ratio, suspects
-from symgrad.checks.trials import Trial
-from symgrad.checks.ways import another, direct, forgotten, further_down, spoiled_edge, stopped_early
 from symgrad.core.answer import Diagnosis, Fault
 from symgrad.core.expression import name_of, substitute
 from symgrad.core.indices import Index, entry, extent, subscripts_of

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
+from symgrad.answers.evidence import Evidence, Sample
 from symgrad.calculus.forms import Forms, Path
 from symgrad.calculus.simplify import times
-from symgrad.checks.evidence import Evidence, Sample
 from symgrad.core.answer import Diagnosis
 from symgrad.core.derivation import Term
 from symgrad.core.expression import ONE, Expr

@@ -198,7 +198,7 @@ class Foreign:
         return float(value) if self.dtype == "float64" else numpy.float32(value)
 
     def _with_torch(self, point: Point) -> Returned:
-        from symgrad.checks.foreign_torch import call_with_tensors  # loads torch, only on request
+        from symgrad.foreign.torch_calls import call_with_tensors  # loads torch, only on request
 
         return call_with_tensors(self, point)
 

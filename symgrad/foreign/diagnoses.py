@@ -15,11 +15,11 @@ from itertools import combinations, permutations
 
 import numpy
 
-from symgrad.checks.edge_faults import missing_factor, missing_path, scaled_path, where_inactive
 from symgrad.checks.enclosure import Array
 from symgrad.checks.entrywise import sizes_of
-from symgrad.checks.sights import Case, Sight, alike, factor_text, ratio_of, wrong_entries
-from symgrad.checks.truth import Truth
+from symgrad.foreign.edge_faults import missing_factor, missing_path, scaled_path, where_inactive
+from symgrad.foreign.sights import Case, Sight, alike, factor_text, ratio_of, wrong_entries
+from symgrad.foreign.truth import Truth
 
 POINTS = 3
 """At so many points where a gradient is wrong hypotheses are tried."""

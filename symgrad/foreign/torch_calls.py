@@ -14,9 +14,9 @@ import numpy
 import torch
 
 from symgrad.checks.entrywise import shape_of, sizes_of
-from symgrad.checks.foreign_calls import Arguments, Foreign, Point, Returned, arguments_of, read_result, told
 from symgrad.core.results import Value
 from symgrad.errors import DataError
+from symgrad.foreign.calls import Arguments, Foreign, Point, Returned, arguments_of, read_result, told
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

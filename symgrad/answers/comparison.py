@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy
 
+from symgrad.answers.algebra import graph_in_decimals, in_decimals, is_identical
+from symgrad.answers.diagnoses import diagnose
+from symgrad.answers.equality import PRECISIONS, Outcome, compare, is_finite, lacks_value, settled
+from symgrad.answers.evidence import Evidence, Sample, as_array
+from symgrad.answers.grounds import Grounds
+from symgrad.answers.handmade import read_answer, vocabulary
+from symgrad.answers.reshaped import diagnose_shape
+from symgrad.answers.showing import show
+from symgrad.answers.trials import Trial
 from symgrad.calculus.chain import derive
-from symgrad.checks.algebra import graph_in_decimals, in_decimals, is_identical
-from symgrad.checks.diagnoses import diagnose
 from symgrad.checks.entrywise import sizes_of
-from symgrad.checks.equality import PRECISIONS, Outcome, compare, is_finite, lacks_value, settled
-from symgrad.checks.evidence import Evidence, Sample, as_array
-from symgrad.checks.grounds import Grounds
-from symgrad.checks.handmade import read_answer, vocabulary
-from symgrad.checks.reshaped import diagnose_shape
 from symgrad.checks.scalar_balls import precision
-from symgrad.checks.showing import show
-from symgrad.checks.trials import Trial
 from symgrad.core.answer import Answer, Ruling
 from symgrad.core.derivation import Derivation
 from symgrad.core.expression import Expr, name_of, occurrences

@@ -15,21 +15,21 @@ from symgrad.backends import DTYPES, compile
 from symgrad.backends.values import checked_point, plain
 from symgrad.calculus import derive
 from symgrad.checks.balls import distance_in_ulps, precision
-from symgrad.checks.edge_faults import suspects
 from symgrad.checks.enclosure import Array, Enclosed
-from symgrad.checks.foreign_calls import Foreign, Framework, Returned, as_array
 from symgrad.checks.judge import CLOSE, LARGEST
 from symgrad.checks.kinks import conventions
 from symgrad.checks.nonfinite import suspect, where_it_began
-from symgrad.checks.numeric_diagnoses import diagnose, diagnose_shape
 from symgrad.checks.points import random_points
-from symgrad.checks.sights import ALIKE, Sight
-from symgrad.checks.truth import Truth
 from symgrad.core.derivation import Derivation
 from symgrad.core.graph import Graph
 from symgrad.core.names import listing, suggestion
 from symgrad.core.results import Kind, Value, Verdict, Verification
 from symgrad.errors import BackendError, DataError, ReadError, SymgradError
+from symgrad.foreign.calls import Foreign, Framework, Returned, as_array
+from symgrad.foreign.diagnoses import diagnose, diagnose_shape
+from symgrad.foreign.edge_faults import suspects
+from symgrad.foreign.sights import ALIKE, Sight
+from symgrad.foreign.truth import Truth
 from symgrad.readers import read, read_file
 
 Point: TypeAlias = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from symgrad.checks.evidence import BITS, Sample, agrees, as_array
+from symgrad.answers.evidence import BITS, Sample, agrees, as_array
 from symgrad.checks.scalar_balls import precision
 from symgrad.core.answer import Diagnosis
 from symgrad.core.indices import Extent

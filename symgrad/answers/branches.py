@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import sympy
 
-from symgrad.checks.equality import entries
+from symgrad.answers.equality import entries
+from symgrad.answers.trials import sign_of
 from symgrad.checks.spaces import Space
-from symgrad.checks.trials import sign_of
 from symgrad.core.expression import ZERO, Expr, name_of, occurrences, subtract, symbol
 from symgrad.core.graph import Graph
 from symgrad.core.indices import Index, MaxOver, MinOver, Size, SumOver

@@ -17,11 +17,11 @@ from typing import Any
 import numpy
 import sympy
 
-from symgrad.checks.branches import MIXED, Branch, Certain, Sign, branches_of, leaf_branches
+from symgrad.answers.branches import MIXED, Branch, Certain, Sign, branches_of, leaf_branches
+from symgrad.answers.equality import entries
+from symgrad.answers.trials import Point, Trial
 from symgrad.checks.entrywise import shape_of
-from symgrad.checks.equality import entries
 from symgrad.checks.scalar_balls import precision
-from symgrad.checks.trials import Point, Trial
 from symgrad.core.expression import Expr
 from symgrad.core.graph import Graph
 from symgrad.core.indices import subscripts_of
