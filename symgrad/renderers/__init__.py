@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Mapping
 
+from symgrad.core.answer import Answer
 from symgrad.core.derivation import Derivation
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
@@ -18,6 +19,7 @@ from symgrad.renderers.titles import names_in, title_of
 __all__ = ["FORMATS", "document_of", "render", "render_document"]
 
 Subject = Graph | Derivation | Verification | Run
+Printable = Subject | Answer
 """What can be printed."""
 
 _RENDERERS = {
@@ -35,7 +37,7 @@ FORMATS = (*_RENDERERS, "json")
 
 @uncollected
 def render(
-    subject: Subject,
+    subject: Printable,
     format: str = "text",
     *,
     evaluation: Evaluation | None = None,
@@ -44,7 +46,7 @@ def render(
     names: Mapping[str, str] | None = None,
     tensors: Style = "auto",
 ) -> str:
-    r"""Print a derivation, a verification, a training run or the definitions of a graph.
+    r"""Print a derivation, a verification, a training run, a judged answer or the definitions of a graph.
 
     Args:
         subject: what to print.
@@ -71,6 +73,10 @@ def render(
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
             raise RenderError(f"unknown {option} {value!r}.{hint}")
+    if isinstance(subject, Answer):
+        from symgrad.renderers.answers import render_answer
+
+        return render_answer(subject, format)
     every = names_in(subject)
     for name in names or {}:
         if name not in every:
