@@ -13,6 +13,7 @@ import sympy
 
 from symgrad.backends import Program, compile
 from symgrad.checks.balls import PRECISION, conforming, precision
+from symgrad.checks.digits import kept_digits
 from symgrad.checks.judge import CLOSE, Subject, judge_exactly, judge_pair, judge_step
 from symgrad.checks.kinks import conventions
 from symgrad.checks.nonfinite import with_origins
@@ -35,6 +36,7 @@ def verify(
     seed: int = 0,
     dtype: str = "float64",
     program: Callable[[Point], Evaluation] | None = None,
+    certify: bool = False,
 ) -> Verification:
     """Check a derivation against torch autograd, and both programs step by step against the formulas.
 
@@ -52,6 +54,7 @@ def verify(
         seed: of the random points.
         dtype: the precision both programs work in.
         program: another program to judge in place of symgrad's own.
+        certify: tell too how far both programs are from the certified values, which is what their formulas lose.
 
     Returns:
         The verdicts, point by point. A disagreement is a verdict, never an exception.
@@ -70,7 +73,7 @@ def verify(
         for name, value in point.items():
             _check_finite(name, value)
     points = tuple({name: _plain(value) for name, value in compiled.point(point).items()} for point in given)
-    return verify_at(derivation, points, dtype, program or compiled)
+    return verify_at(derivation, points, dtype, program or compiled, certify)
 
 
 def verify_at(
@@ -78,6 +81,7 @@ def verify_at(
     points: tuple[dict[str, Value], ...],
     dtype: str,
     program: Program | Callable[[Point], Evaluation],
+    certify: bool = False,
 ) -> Verification:
     """As `verify`, at points that are exact in `dtype` already."""
     from symgrad.checks.autograd import VERSION, evaluate_with_torch  # torch is loaded on request
@@ -87,7 +91,9 @@ def verify_at(
         ours = program(point)
         torchs = evaluate_with_torch(derivation, point, dtype)
         found = _AtPoint(derivation, dtype, ours, torchs, point).verdicts()
-        verdicts.append(tuple(with_origins(found, derivation, {"symgrad": ours, "autograd": torchs}, dtype)))
+        programs = {"symgrad": ours, "autograd": torchs}
+        told = kept_digits(derivation, point, dtype, programs) if certify else ()
+        verdicts.append((*with_origins(found, derivation, programs, dtype), *told))
     return Verification(derivation, points, tuple(verdicts), dtype, f"torch {VERSION}")
 
 

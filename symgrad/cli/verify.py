@@ -37,6 +37,7 @@ from symgrad.cli.values import values
     help="Judge the gradients of this function instead. Your file is imported, which runs it; no other option or "
     "command of symgrad runs a file.",
 )
+@click.option("--certify", is_flag=True, help="Tell too how far both programs are from the true values.")
 @dtype_option
 @format_options
 def verify(
@@ -48,6 +49,7 @@ def verify(
     count: int | None,
     seed: int,
     against: str | None,
+    certify: bool,
     dtype: str,
     format_: str,
     out: Path | None,
@@ -80,7 +82,7 @@ def verify(
 
         points = random_points(derivation, count or 1, seed, fixed=point, dtype=dtype)
     if against is None:
-        verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype)
+        verification = judge(derivation, points, random=count or 5, seed=seed, dtype=dtype, certify=certify)
     else:
         from symgrad.cli.against import imported
         from symgrad.foreign.judgement import verify_function

@@ -53,8 +53,9 @@ class Verdict:
         kind: what was judged.
         of: the node differentiated (the child of a partial).
         by: the node it is differentiated by.
-        referee: `"autograd"` for torch, `"step"` for the rigorous recomputation of one step, `"seed"`, or `"certified"`
-            for the true value in ball arithmetic.
+        referee: `"autograd"` for torch, `"step"` for the rigorous recomputation of one step, `"seed"`, `"certified"`
+            for the true value that a function of somebody else's is held against, or `"truth"` for the distance of a
+            program from the true value, which is the formula's and fails nothing.
         value: what the judged program gave.
         reference: what the referee gave.
         ulps: distance of the two in units in the last place of the reference.
@@ -71,7 +72,7 @@ class Verdict:
     kind: Kind
     of: str
     by: str
-    referee: Literal["autograd", "step", "seed", "certified"]
+    referee: Literal["autograd", "step", "seed", "certified", "truth"]
     value: float
     reference: float
     ulps: float

@@ -26,7 +26,8 @@ def narrate_verification(verification: Verification) -> Document:
     A tensor has one row, which shows its worst entry.
     """
     rows = _rows(verification)
-    table = Table((_where(verification), "symgrad", "autograd", "error", ""), tuple(row for row, _ in rows))
+    off = ("symgrad from truth", "autograd from truth") if _truths(verification) else ()
+    table = Table((_where(verification), "symgrad", "autograd", "error", *off, ""), tuple(row for row, _ in rows))
     blocks: list[Block] = [table, *_notes(verification)]
     agreeing = sum(passed for _, passed in rows)
     steps = {(v.judged, v.kind, v.of, v.by) for v in verification.failures if v.referee != "autograd"}
@@ -137,6 +138,7 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
     judged: dict[Key, list[Verdict]] = {}
     for verdict in (v for point in verification.verdicts for v in point if v.referee == "autograd"):
         judged.setdefault((verdict.kind, verdict.of, verdict.by), []).append(verdict)
+    truths = _truths(verification)
     rows: list[tuple[tuple[Quantity | str, ...], bool]] = []
     for key in shown.keys:
         kind, of, by = key
@@ -145,9 +147,19 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
         word = ("ok" if passed else "WRONG") + _of_entries(worst)
         note = f"{word}  {worst.note}" if worst.note and passed else word
         digits = short if passed else repr
-        cells = (digits(worst.value), digits(worst.reference), ulps(worst.ulps), note)
+        off = [ulps(truths[judged, key]) if (judged, key) in truths else "" for judged in ("symgrad", "autograd")]
+        cells = (digits(worst.value), digits(worst.reference), ulps(worst.ulps), *(off if truths else ()), note)
         rows.append(((shown.quantity(key, worst.entry), *cells), passed))
     return rows
+
+
+def _truths(verification: Verification) -> dict[tuple[str, Key], float]:
+    """By whose number it is and what, the largest distance from the certified value; nothing unless that was asked."""
+    found: dict[tuple[str, Key], float] = {}
+    for verdict in (v for point in verification.verdicts for v in point if v.referee == "truth"):
+        key = verdict.judged, (verdict.kind, verdict.of, verdict.by)
+        found[key] = max(found.get(key, 0.0), verdict.ulps)
+    return found
 
 
 def _badness(verdict: Verdict) -> tuple[bool, float]:
