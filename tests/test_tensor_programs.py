@@ -305,6 +305,17 @@ def test_bad_points_are_refused(change: dict[str, Any], message: str) -> None:
         sg.compile(derivation)({**good, **change})
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_singular_matrices_and_empty_tensors_are_refused(backend: str) -> None:
+    """Where there is no inverse, and no entry to be the largest, a sentence says so."""
+    inverse = sg.compile(sg.derive(sg.read("A: (n, n)\nL = logdet(A) + sum(inv(A))")), backend)
+    with pytest.raises(DataError, match="a matrix is singular at this point"):
+        inverse({"A": [[1.0, 1.0], [1.0, 1.0]]})
+    if backend == "numpy":
+        with pytest.raises(DataError, match="'x' has no entries"):
+            sg.compile(sg.derive(sg.read("x: (n,)\nL = max(x)")))({"x": []})
+
+
 def test_no_product_sum_is_materialised() -> None:
     """A matrix product never makes the array of all its products."""
     derivation = derived("mlp_classifier")

@@ -165,6 +165,14 @@ def test_unknown_size_is_asked_for() -> None:
         sg.train(derivation, {"X": [[1.0, 2.0]]}, {"W": [[1.0], [2.0]]}, backend="torch")
 
 
+def test_a_singular_matrix_stops_the_run() -> None:
+    """Training that meets a matrix without an inverse says at which step, and keeps what is complete."""
+    derivation = sg.derive(sg.read("A: (2, 2)\nL = sum(inv(A))"), "A")
+    with pytest.raises(NonFiniteError, match="step 1: a matrix is singular") as caught:
+        sg.train(derivation, {}, {"A": [[1.0, 1.0], [1.0, 1.0]]})
+    assert caught.value.run.parameters["A"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
 def test_divergence_names_the_node(iris: dict[str, Any], start: Any) -> None:
     """A loss that overflows stops the run with the step, the node and the entry; nothing is lost."""
     derivation = sg.derive(sg.read("X: (n, 4)\nt: (n,)\nW1: (4, 16)\nL = sum((X @ W1)**4)/n + 0*sum(t)"), "W1")

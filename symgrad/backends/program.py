@@ -15,7 +15,7 @@ from symgrad.backends.values import checked_point, plain
 from symgrad.core.derivation import Derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.core.results import Evaluation
-from symgrad.errors import BackendError
+from symgrad.errors import BackendError, DataError
 
 BACKENDS = ("auto", "numpy", "torch")
 """Names `compile` knows; `auto` is the best that is installed."""
@@ -92,12 +92,20 @@ class Program:
         return checked_point(self.derivation.gradient, {n: v for n, v in at.items() if n not in known}, self.dtype)
 
     def _run(self, compiled: Compiled, values: Sequence[Any]) -> tuple[Any, ...]:
-        if self.backend == "torch":
-            from symgrad.backends import torch  # loads torch, only on request
+        try:
+            if self.backend == "torch":
+                from symgrad.backends import torch  # loads torch, only on request
 
-            return torch.on_arrays(compiled.function, values)
-        with numpy.errstate(all="ignore"):
-            return compiled.function(*values)
+                return torch.on_arrays(compiled.function, values)
+            with numpy.errstate(all="ignore"):
+                return compiled.function(*values)
+        except numpy.linalg.LinAlgError:
+            raise DataError("a matrix is singular at this point, so that inv, solve or logdet has no value.") from None
+        except ValueError:
+            empty = [leaf for leaf, value in zip(self.leaves, values, strict=True) if not numpy.size(value)]
+            if not empty:
+                raise
+            raise DataError(f"{listing(empty)} has no entries at this point, and this loss needs some.") from None
 
     @cached_property
     def _fast(self) -> Callable[..., tuple[Any, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy
 import torch
 
 from symgrad.backends.lower import lower
@@ -28,8 +29,15 @@ def quietly(function: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any
 
 
 def on_arrays(function: Callable[..., tuple[Any, ...]], values: Sequence[Any]) -> tuple[Any, ...]:
-    """The function of NumPy values; its tensors come back as arrays."""
-    results = quietly(function)(*(torch.as_tensor(value) for value in values))
+    """The function of NumPy values; its tensors come back as arrays.
+
+    Raises:
+        LinAlgError: NumPy's, as the numpy backend does, where a matrix is singular.
+    """
+    try:
+        results = quietly(function)(*(torch.as_tensor(value) for value in values))
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # documented all the same
+        raise numpy.linalg.LinAlgError(str(error)) from None
     return tuple(r.cpu().numpy() if isinstance(r, torch.Tensor) else r for r in results)
 
 

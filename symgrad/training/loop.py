@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy
 
@@ -177,7 +177,10 @@ def _run(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, ep
 def _step(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, epoch: int) -> None:
     """One step, looked at from all sides."""
     old = state.parameters
-    loss, *gradient = batches.gradient(*old, *batches.of(epoch)[state.step % batches.per_epoch])
+    try:
+        loss, *gradient = batches.gradient(*old, *batches.of(epoch)[state.step % batches.per_epoch])
+    except numpy.linalg.LinAlgError:
+        keeper.stop_singular(state)
     new = driver.update(old, gradient)
     if not all(numpy.isfinite(value).all() for value in (loss, *new)):
         keeper.stop_non_finite(state, batches, epoch)
@@ -252,6 +255,16 @@ class _Keeper:
             state.step,
             tuple(self.verifications),
         )
+
+    def stop_singular(self, state: _State) -> NoReturn:
+        """Say at which step a matrix had no inverse; what is complete stays.
+
+        Raises:
+            NonFiniteError: always.
+        """
+        self.save(state)
+        message = f"training stopped at step {state.step + 1}: a matrix is singular there."
+        raise NonFiniteError(message, self.run(state)) from None
 
     def stop_non_finite(self, state: _State, batches: Batches, epoch: int) -> None:
         """Say at which step, sample and node infinity or NaN came in; what is complete stays.
