@@ -11,9 +11,10 @@ import pytest
 from cases import CASES, Case
 from mathml_reader import Reader, key
 from mathml_values import Evaluator, Row
+from printed_claims import Claim
 from tensor_models import Model
 from test_print_tensors import ALL, assert_true, derivation_of, truth
-from test_printed_is_true import STYLES, Claim, derived, ids, rendered, tells_totals, truths, untrue
+from test_printed_is_true import STYLES, derived, ids, rendered, tells_totals, truths, untrue
 
 import symgrad as sg
 from symgrad.renderers.mathml import MathmlPrinter
