@@ -1,40 +1,25 @@
-"""Readers turn what a user has into a `Graph`. Nothing a user writes is ever executed."""
+"""Readers turn what a user has into a `Graph`. Nothing a user writes is ever executed.
+
+The two functions are loaded when they are first used, since the command line reads values before it needs SymPy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import importlib
+from typing import TYPE_CHECKING
 
-from symgrad.core.graph import Graph
-from symgrad.errors import ReadError
-from symgrad.readers.json import read_json
-from symgrad.readers.text import read
+if TYPE_CHECKING:
+    from symgrad.readers.files import read_file as read_file
+    from symgrad.readers.text import read as read
 
 __all__ = ["read", "read_file"]
 
+_HOMES = {"read": "symgrad.readers.text", "read_file": "symgrad.readers.files"}
 
-def read_file(
-    path: str | Path, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *, output: str | None = None
-) -> Graph:
-    """Read a model from a file.
 
-    Args:
-        path: `model.sg` (the text grammar) or `model.json` (what the JSON renderer wrote).
-        shapes: as for `read`.
-        output: as for `read`.
-
-    Returns:
-        The graph.
-
-    Raises:
-        ReadError: if the file cannot be opened, is not UTF-8 text or does not hold a model.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
-    except OSError as error:
-        raise ReadError(f"cannot read {path}: {error.strerror or error}.") from None
-    if Path(path).suffix == ".json":
-        return read_json(text, output=output)
-    return read(text, shapes, output=output)
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'symgrad.readers' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -11,6 +11,7 @@ import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from symgrad.core.names import why_not_a_name
 from symgrad.errors import ReadError
@@ -78,8 +79,7 @@ class Statement:
         return " ".join(self.source[self.origins[start] : self.origins[end - 1] + 1].split())
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     start: int
