@@ -41,6 +41,7 @@ document.documentElement.dataset.seen = JSON.stringify({
   open: [...document.querySelectorAll("details")].filter(d => d.open).length,
   requests: performance.getEntriesByType("resource").length,
   scripts: document.scripts.length,
+  rules: Math.min(...[...document.querySelectorAll(".blank:not(.short) > .rule")].map(r => box(r).width)),
   ink: getComputedStyle(document.body).color, ground: getComputedStyle(document.body).backgroundColor,
 });
 </script>
@@ -99,3 +100,38 @@ def test_dark(tmp_path: Path) -> None:
     dark = seen(page, tmp_path, 800, "--blink-settings=preferredColorScheme=0")
     assert brightness(light["ground"]) > 200 > 100 > brightness(light["ink"])
     assert brightness(dark["ground"]) < 60 < 180 < brightness(dark["ink"])
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_worksheets(width: int, tmp_path: Path) -> None:
+    """A worksheet fits the window; its key is folded shut."""
+    point = ["--at", "x=0.5,y=1,w=1.5,c=0.25"]
+    arguments = [source("fork"), "-w", "w", *point, "--blanks", "--solutions", "-o", str(tmp_path / "r.html")]
+    assert run(["report", *arguments]) == 0
+    told = seen((tmp_path / "r.html").read_text(encoding="utf-8"), tmp_path, width)
+    assert told["errors"] == []
+    assert told["requests"] == 0
+    assert told["page"] <= width
+    assert told["open"] == 0
+    assert told["rules"] > 8 * told["font"], "room for handwriting"
+
+
+def test_printed(tmp_path: Path) -> None:
+    """In print the folded key is there, on a page of its own."""
+    pages = {}
+    for name, options in (("sheet", ["--blanks"]), ("both", ["--blanks", "--solutions"])):
+        file = tmp_path / f"{name}.html"
+        assert run(["report", "l = w**2", *options, "-o", str(file)]) == 0
+        pages[name] = len(re.findall(rb"/Type\s*/Page\b", on_paper(file, tmp_path)))
+    assert pages == {"sheet": 1, "both": 2}
+
+
+def on_paper(file: Path, folder: Path) -> bytes:
+    """A page as the browser prints it, in PDF."""
+    assert BROWSER is not None
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+        f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={folder / 'page.pdf'}", file.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, capture_output=True, check=True, timeout=60)
+    return (folder / "page.pdf").read_bytes()

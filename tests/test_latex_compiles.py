@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cases import CASES
-from tensor_models import BY_NAME, derived
+from tensor_models import BY_NAME, derived, point_of
 
 import symgrad as sg
 
@@ -26,12 +26,16 @@ def errors_of(body: str, folder: Path) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_every_case_compiles(tmp_path: Path) -> None:
-    """Derivations and verifications of all cases, and all models on tensors, compile with amsmath and no error."""
+    """All cases with verifications, and all models on tensors, with and without numbers, compile with amsmath."""
     pages = []
     for case in CASES:
         derivation = case.derive()
         pages.append(sg.render(derivation, "latex", evaluation=sg.compile(derivation)(case.at)))
         pages.append(sg.render(sg.verify(derivation, case.at), "latex"))
-    pages += [sg.render(derived(name), "latex") for name in BY_NAME]
+    for name, model in BY_NAME.items():
+        derivation = derived(name)
+        point = point_of(model, derivation.primal, sizes=dict.fromkeys(derivation.primal.sizes, 2))
+        pages.append(sg.render(derivation, "latex"))
+        pages.append(sg.render(derivation, "latex", evaluation=sg.compile(derivation)(point)))
     assert errors_of("\n\n".join(pages), tmp_path) == []
     assert errors_of(r"\text{leaky_relu}", tmp_path) != [], "the probe does see an error"

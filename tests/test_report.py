@@ -14,7 +14,7 @@ from tensor_models import BY_NAME as MODEL
 
 import symgrad as sg
 from symgrad.cli import run
-from symgrad.renderers.chart import MOST_POINTS, Series, line_chart, thinned
+from symgrad.renderers.chart import MOST_POINTS, Chart, Series, line_chart, thinned
 
 SEED = "y_pred = x*w; l = (y_pred - y)**2"
 TRAINING = ["--data", "x=1,2,3", "--data", "y=2,4,6", "--init", "w=1"]
@@ -80,7 +80,7 @@ def test_reports_in_markdown_and_latex(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", [SEED, "σ = β*x; l = (σ - ŷ)**2/leaky_relu(σ)", MODEL["mlp_one_sample"].text])
 def test_reports_in_pdf(source: str, tmp_path: Path) -> None:
     """A PDF comes out of an installed LaTeX, the same on every run."""
-    training = TRAINING if source == SEED else []
+    training = TRAINING if source == SEED else ["--blanks", "--solutions"] if "tanh" in source else []
     for name in ("r.pdf", "again.pdf"):
         assert run(["report", source, *training, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
@@ -106,6 +106,7 @@ def test_a_pdf_without_latex_says_what_to_do(
     [
         ([SEED, "-o", "r.docx"], "cannot tell a format from 'r.docx'"),
         ([SEED, "--init", "w=1", "-o", "r.html"], "training needs --data"),
+        ([SEED, *TRAINING, "--blanks", "-o", "r.html"], "a worksheet has no training"),
         ([SEED, "-w", "w", "--data", "x=1,2", "--init", "w=1", "-o", "r.html"], "there is no data for 'y'"),
     ],
 )
@@ -120,6 +121,117 @@ def test_report_errors(
     monkeypatch.chdir(tmp_path)
     assert run(["report", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+# worksheets
+
+FORK = "h = tanh(w*x); fit = (h - y)**2; pen = c*h**2; l = fit + pen"
+AT = ["--at", "x=0.5,y=1,w=1.5,c=0.25"]
+ANSWERS = ("tanh(wx) − y", "≈", "−0.122934744", "(h − y) + 2ch", "∂l/∂pen = 1", 'alttext="= x(1 − h²)"')
+
+
+def test_a_worksheet_is_a_page_without_answers(tmp_path: Path) -> None:
+    """A sheet has definitions, a picture, the point and blanks, and nothing that was computed."""
+    sheet = reported(tmp_path, FORK, "-w", "w", *AT, "--blanks")
+    root = assert_sound(sheet)
+    headings = [" ".join("".join(h.itertext()).split()) for h in root.iter("h2")]
+    assert headings == ["Given", "At the point", "Derivation"]
+    assert "".join(next(root.iter("h1")).itertext()) == "Worksheet: the derivative of l by w"
+    assert len([part for part in root.iter() if part.get("class") == "rule"]) == 17
+    assert not [answer for answer in ANSWERS if answer in sheet]
+    full = reported(tmp_path, FORK, "-w", "w", *AT)
+    assert all(answer in full for answer in ANSWERS[:4])
+    moved = reported(tmp_path, FORK, "-w", "w", "--at", "x=0.25,y=3,w=-0.5,c=7", "--blanks")
+    without_point = re.compile(r"<h2>At the point</h2>.*?</section>", re.DOTALL)
+    assert without_point.sub("", sheet) == without_point.sub("", moved)
+
+
+def test_the_key_is_folded_away_or_alone(tmp_path: Path) -> None:
+    """Below a sheet the key is folded shut and a section of its own; alone it is all there is."""
+    page = reported(tmp_path, FORK, "-w", "w", *AT, "--blanks", "--solutions")
+    (details,) = assert_sound(page).iter("details")
+    assert details.get("open") is None
+    assert "−0.122934744" in "".join(details.itertext())
+    sheet, _, key = page.partition("<details")
+    assert not [answer for answer in ANSWERS if answer in sheet]
+    assert "(17) ≈ −0.122934744" in key
+    alone = reported(tmp_path, FORK, "-w", "w", *AT, "--solutions")
+    assert_sound(alone)
+    assert "<svg" not in alone
+    assert 'class="rule"' not in alone
+    assert "(17) ≈ −0.122934744" in alone
+
+
+@pytest.mark.parametrize("name", ["r.md", "r.tex"])
+def test_worksheets_in_markdown_and_latex(name: str, tmp_path: Path) -> None:
+    """The key comes last, in LaTeX on a page of its own; the sheet before it has no number of the answer."""
+    page = reported(tmp_path, FORK, "-w", "w", *AT, "--blanks", "--solutions", name=name)
+    sheet, _, key = page.partition("Key}" if name == "r.tex" else "**Key**")
+    assert "0.122934744" in key
+    assert "0.122934744" not in sheet
+    assert "0.4121" not in sheet, "no adjoint in the picture"
+    assert sheet.count("underline") == 17
+    if name == "r.tex":
+        assert sheet.rstrip().endswith("\\newpage\n\\textbf{")
+
+
+# names and drawings
+
+
+def test_names_are_printed_as_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--name` holds in formulas and in the picture, in every format; an unknown name is an error."""
+    hat = [SEED, "-w", "w", "--name", r"y_pred=\hat{y}"]
+    page = reported(tmp_path, *hat)
+    assert "ŷ" in ET.tostring(next(p for p in ET.fromstring(page).iter() if p.tag.endswith("svg")), "unicode")
+    assert 'alttext="= 2(ŷ − y)"' in page
+    assert r"\hat{y}" in reported(tmp_path, *hat, name="r.md")
+    latex = reported(tmp_path, *hat, name="r.tex")
+    assert latex.count(r"\hat{y}") > 5
+    assert "pred" not in latex.partition(r"\begin{document}")[2]
+    assert run(["report", SEED, "--name", "z=Z", "-o", str(tmp_path / "r.html")]) == 2
+    assert "'z'" in capsys.readouterr().err
+
+
+def test_latex_has_the_picture_and_the_charts(tmp_path: Path) -> None:
+    """A report in LaTeX draws the graph and, after training, both charts, within the page and without a package."""
+    assert reported(tmp_path, SEED, "-w", "w", name="r.tex").count(r"\begin{picture}") == 1
+    latex = reported(tmp_path, SEED, "-w", "w", *TRAINING, name="r.tex")
+    sizes = re.findall(r"\\begin\{picture\}\(([\d.]+),([\d.]+)\)", latex)
+    assert len(sizes) == 3
+    assert all(0 < float(width) <= 482 for width, _ in sizes)
+    packages = set(re.findall(r"\\usepackage(?:\[.*?\])?\{(.*?)\}", latex))
+    assert packages == {"fontenc", "lmodern", "inputenc", "geometry", "amsmath"}
+    for width, drawn in zip((float(width) for width, _ in sizes), latex.split(r"\begin{picture}")[1:], strict=True):
+        operators = drawn.partition(r"\pdfoperators{%")[2].partition("}}")[0]
+        lines = re.findall(r"([-\d.]+) ([-\d.]+) [ml]\b", operators)
+        assert lines
+        assert all(-1 <= float(x) <= width + 1 for x, _ in lines)
+
+
+def test_a_picture_too_wide_for_a_page_is_left_out() -> None:
+    """Letters that no one could read are not drawn."""
+    from symgrad.renderers.graph import picture
+    from symgrad.renderers.latex_graph import graph_latex
+
+    chain = "; ".join(["h1 = tanh(w)", *(f"h{i} = tanh(h{i - 1})" for i in range(2, 30))])
+    assert graph_latex(picture(sg.read(chain))) == ""
+    assert r"\begin{picture}" in graph_latex(picture(sg.read(SEED)))
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("∂l/∂ŷ = −2", r"$\partial$l/$\partial\hat{y}$ = $-$2"),
+        ("10⁻⁷·x²", r"10$^{-7}\cdot$x$^{2}$"),
+        (r"50% & a_b {c} \input", r"50\% \& a\_b \{c\} \textbackslash{}input"),
+        ("σ < β̂", r"$\sigma$ $<$ $\hat{\beta}$"),
+    ],
+)
+def test_words_of_a_drawing(text: str, latex: str) -> None:
+    """What a picture says is spelled for LaTeX, and nothing in it is a command."""
+    from symgrad.renderers.latex_drawing import words
+
+    assert words(text) == latex
 
 
 def test_the_trajectory_ends_where_the_run_does() -> None:
@@ -139,7 +251,7 @@ def test_the_trajectory_ends_where_the_run_does() -> None:
 def test_a_chart_tells_itself() -> None:
     """A chart has a title, a description with its ends, ticks and a legend."""
     lines = [Series("a<b", ((0.0, 1.0), (1.0, 0.001))), Series("c", ((0.0, 2.0), (1.0, 0.5)))]
-    root = ET.fromstring(line_chart("T & t", "step", "loss", lines, logarithmic=True))
+    root = ET.fromstring(line_chart(Chart("T & t", "step", "loss", lines, True)))
     assert root[0].text == "T & t"
     assert root[1].text == "loss, logarithmic, by step: a<b from 1 to 0.001; c from 2 to 0.5"
     texts = [part.text for part in root.iter("text")]
@@ -151,7 +263,7 @@ def test_a_chart_tells_itself() -> None:
 )
 def test_charts_of_odd_values(points: tuple[tuple[float, float], ...]) -> None:
     """One point, a flat line, huge and tiny values are drawn within the frame."""
-    chart = line_chart("t", "x", "y", [Series("s", points)])
+    chart = line_chart(Chart("t", "x", "y", [Series("s", points)]))
     ET.fromstring(chart)
     assert not re.search("nan|inf", chart)
     places = [float(n) for n in re.findall(r"-?[\d.]+", re.search(r'class="line s0" d="([^"]*)"', chart)[1])]  # type: ignore[index]

@@ -11,8 +11,10 @@ from symgrad.cli.options import (
     at_option,
     chosen_format,
     format_options,
+    name_option,
     read_source,
     source_argument,
+    worksheet_options,
     write,
     wrt_of_source,
     wrt_option,
@@ -36,10 +38,9 @@ from symgrad.cli.values import assignments, values
 @click.option(
     "--notation", type=click.Choice(["auto", "partial", "total"]), default="auto", show_default=True, help="∂ or d."
 )
-@click.option(
-    "--name", "names", multiple=True, metavar="NAME=LATEX", help=r"Print a name as this, such as y_pred='\hat{y}'."
-)
+@name_option
 @click.option("--indices", is_flag=True, help="Every line in index notation, where there are tensors.")
+@worksheet_options
 def derive(
     source: str,
     output: str | None,
@@ -51,6 +52,8 @@ def derive(
     notation: str,
     names: tuple[str, ...],
     indices: bool,
+    blanks: bool,
+    solutions: bool,
 ) -> None:
     """Print the derivation of a gradient by the chain rule.
 
@@ -82,5 +85,7 @@ def derive(
         notation=notation,  # type: ignore[arg-type]
         names=assignments(names, "--name"),
         tensors="index" if indices else "auto",
+        blanks=blanks,
+        solutions=solutions,
     )
     write(text, out)

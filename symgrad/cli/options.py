@@ -98,6 +98,54 @@ def dtype_option(function: F) -> F:
     )
 
 
+def name_option(function: F) -> F:
+    """`--name`."""
+    text = r"Print a name as this, such as y_pred='\hat{y}'."
+    return click.option("--name", "names", multiple=True, metavar="NAME=LATEX", help=text)(function)
+
+
+def worksheet_options(function: F) -> F:
+    """`--blanks` and `--solutions`."""
+    text = "The key to the worksheet; with --blanks the sheet, then the key."
+    function = click.option("--solutions", is_flag=True, help=text)(function)
+    text = "A worksheet: numbered blanks in place of right-hand sides and values."
+    return click.option("--blanks", is_flag=True, help=text)(function)
+
+
+class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
+    """A whole number, or `full`."""
+
+    name = "N|full"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """The size, None for all samples."""
+        if value == "full" or value is None:
+            return None
+        try:
+            size = int(value)
+        except ValueError:
+            size = 0
+        if size < 1:
+            self.fail(f"{value!r} is neither a whole number from 1 on nor 'full'.", param, ctx)
+        return size
+
+
+def descent_options(function: F) -> F:
+    """`--init`, `--lr`, `--epochs` and `--batch-size`: what every training by gradient descent is told."""
+    text = "Where the trained leaves start, and constants: values, or zeros, ones, glorot, normal."
+    options = (
+        click.option("--init", multiple=True, metavar="NAME=VALUE,…", help=text),
+        click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate."),
+        click.option("--epochs", type=click.IntRange(0), default=10, show_default=True),
+        click.option(
+            "--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def read_source(source: str, output: str | None) -> Graph:
     """The graph of SOURCE: text, `-` for standard input, or a file.
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,9 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.options import SourceCommand, at_option, read_source, source_argument, write, wrt_of_source, wrt_option
-from symgrad.cli.train import BatchSize
-from symgrad.cli.values import number, values
+from symgrad.cli.options import (
+    SourceCommand,
+    at_option,
+    descent_options,
+    name_option,
+    read_source,
+    source_argument,
+    worksheet_options,
+    write,
+    wrt_of_source,
+    wrt_option,
+)
+from symgrad.cli.typeset import latex_program, typeset
+from symgrad.cli.values import assignments, number, values
 from symgrad.errors import DataError, RenderError, SymgradError, SymgradWarning
 
 if TYPE_CHECKING:
@@ -26,12 +33,6 @@ if TYPE_CHECKING:
     from symgrad.renderers.report import Report
 
 SUFFIXES = (".html", ".htm", ".md", ".tex", ".pdf")
-
-LATEX_SECONDS = 120
-
-
-class _NoLatexError(RenderError):
-    exit_code = 3
 
 
 @click.command(cls=SourceCommand)
@@ -48,15 +49,9 @@ class _NoLatexError(RenderError):
 @click.option(
     "--data", multiple=True, metavar="DATA", help="Train too, on FILE.csv, FILE.npz or NAME=1,2,3 (repeatable)."
 )
-@click.option(
-    "--init",
-    multiple=True,
-    metavar="NAME=VALUE,…",
-    help="Where the trained leaves start, and constants: values, or zeros, ones, glorot, normal.",
-)
-@click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
-@click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
-@click.option("--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full.")
+@descent_options
+@name_option
+@worksheet_options
 def report(
     source: str,
     output: str | None,
@@ -68,11 +63,17 @@ def report(
     lr: str,
     epochs: int,
     batch_size: int | None,
+    names: tuple[str, ...],
+    blanks: bool,
+    solutions: bool,
 ) -> int:
     """Write one page about a gradient: definitions, graph, derivation, verification and, with --data, training.
 
     The numbers are those at --at, else at the first samples and the start of the training; without either the
     verification is at random points. The page is complete in itself. Exit code 1 if the verification fails.
+
+    With --blanks the page is a worksheet: definitions, graph without numbers, and a derivation to fill in; with
+    --solutions too, its key follows, folded away and, in print, on a page of its own.
 
     \b
     Example:
@@ -84,7 +85,9 @@ def report(
     if out.suffix not in SUFFIXES:
         raise RenderError(f"cannot tell a format from {out.name!r}; use {', '.join(SUFFIXES)}.")
     if out.suffix == ".pdf":
-        _latex_program()  # said before anything is computed
+        latex_program()  # said before anything is computed
+    if data and (blanks or solutions):
+        raise DataError("a worksheet has no training, whose log would give answers away; give its point with --at.")
     graph = read_source(source, output)
     point: dict[str, Any] = values(at, "--at")
     training, start = None, None
@@ -101,7 +104,8 @@ def report(
 
         evaluation = compile(derivation)(known)
     verification = _verified(derivation, known)
-    _write(Report(derivation, known, evaluation, verification, training), out)
+    told = assignments(names, "--name")
+    _write(Report(derivation, known, evaluation, verification, training, told, blanks, solutions), out)
     passed = verification is None or verification.passed
     judged = "" if verification is None else f"; the verification {'passed' if passed else 'failed'}"
     click.echo(f"wrote {out}, {-(-out.stat().st_size // 1000)} kB{judged}")
@@ -179,48 +183,8 @@ def _write(made: Report, out: Path) -> None:
     if out.suffix != ".pdf":
         write(writers.get(out.suffix, html)(made), out)
         return
-    page = _typeset(latex(made))
+    page = typeset(latex(made))
     try:
         out.write_bytes(page)
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror or error}.") from None
-
-
-def _latex_program() -> str:
-    """Where pdflatex is.
-
-    Raises:
-        RenderError: if there is none.
-    """
-    found = shutil.which("pdflatex")
-    if found is None:
-        raise _NoLatexError(
-            "a PDF needs pdflatex, and there is none. Install a LaTeX (Debian: texlive-latex-recommended), or write "
-            "r.tex or r.html; a browser prints r.html to PDF."
-        )
-    return found
-
-
-def _typeset(document: str) -> bytes:
-    """A LaTeX document as a PDF.
-
-    Raises:
-        RenderError: if LaTeX stops.
-    """
-    options = ["-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error"]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "openin_any": "p"}
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "report.tex"
-        source.write_text(document, encoding="utf-8")
-        command = [_latex_program(), *options, source.name]
-        try:
-            done = subprocess.run(  # noqa: S603  a found program, a file of our own
-                command, cwd=folder, env=environment, capture_output=True, check=False, timeout=LATEX_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            raise _NoLatexError(f"pdflatex did not end within {LATEX_SECONDS} seconds; write r.tex instead.") from None
-        made = source.with_suffix(".pdf")
-        if done.returncode or not made.exists():
-            said = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith("!")]
-            raise _NoLatexError(f"pdflatex stopped: {' '.join(said[:1]) or 'it does not say why.'} Write r.tex to see.")
-        return made.read_bytes()

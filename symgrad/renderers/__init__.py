@@ -45,6 +45,8 @@ def render(
     notation: Notation = "auto",
     names: Mapping[str, str] | None = None,
     tensors: Style = "auto",
+    blanks: bool = False,
+    solutions: bool = False,
 ) -> str:
     r"""Print a derivation, a verification, a training run, a judged answer or the definitions of a graph.
 
@@ -57,12 +59,15 @@ def render(
         notation: `auto`, `partial` (∂ throughout) or `total` (d for totals, ∂ for local partials).
         names: how to print a name, in LaTeX: `{"y_pred": r"\hat{y}"}`. Text and JSON keep the names that read back.
         tensors: `auto` (matrix notation where it is usual) or `index` (index notation throughout).
+        blanks: a worksheet: numbered blanks in place of right-hand sides and values.
+        solutions: the key to the worksheet; with `blanks` too, the sheet and then the key.
 
     Returns:
         The text, without a newline at its end; the same bytes on every run.
 
     Raises:
-        RenderError: if an option is unknown, or the notation would give one name two meanings.
+        RenderError: if an option is unknown, the notation would give one name two meanings, or a worksheet is asked
+            for in JSON or of anything but a derivation.
     """
     for option, value, known in (
         ("format", format, FORMATS),
@@ -73,6 +78,8 @@ def render(
         if value not in known:
             hint = suggestion(str(value), known) or f" It is one of {', '.join(known)}."
             raise RenderError(f"unknown {option} {value!r}.{hint}")
+    if blanks or solutions:
+        _refuse_no_worksheet(subject, format)
     if isinstance(subject, Answer):
         from symgrad.renderers.answers import render_answer
 
@@ -83,7 +90,7 @@ def render(
             raise GraphError(f"there is no node {name!r}.{suggestion(name, every)}")
     if format == "json":
         return _json(subject, evaluation)
-    document = document_of(subject, evaluation, detail, notation, tensors)
+    document = document_of(subject, evaluation, detail, notation, tensors, blanks=blanks, solutions=solutions)
     if format == "html":
         from symgrad.renderers.html import HtmlRenderer
 
@@ -97,8 +104,22 @@ def document_of(
     detail: Detail = "steps",
     notation: Notation = "auto",
     tensors: Style = "auto",
+    *,
+    blanks: bool = False,
+    solutions: bool = False,
 ) -> Document:
     """What is said about a subject, in whatever format; the arguments are those of `render`."""
+    told = _told(subject, evaluation, detail, notation, tensors)
+    if not (blanks or solutions):
+        return told
+    from symgrad.renderers.worksheet import worksheet
+
+    return worksheet(told, blanks=blanks, solutions=solutions)
+
+
+def _told(
+    subject: Subject, evaluation: Evaluation | None, detail: Detail, notation: Notation, tensors: Style
+) -> Document:
     match subject:
         case Derivation() if subject.primal.has_tensors:
             from symgrad.renderers.narrate_tensors import narrate_tensors
@@ -121,6 +142,17 @@ def document_of(
             from symgrad.renderers.runs import narrate_graph
 
             return narrate_graph(subject)
+
+
+def _refuse_no_worksheet(subject: Printable, format: str) -> None:
+    """Raises RenderError where there is nothing to make a worksheet of, or no one to fill it in."""
+    if not isinstance(subject, Derivation):
+        raise RenderError(f"a worksheet is made from a derivation; this is a {type(subject).__name__}.")
+    if format == "json":
+        known = ", ".join(_RENDERERS)
+        raise RenderError(
+            f"JSON has no worksheets: it holds the derivation as data. Print the sheet as one of {known}."
+        )
 
 
 def _json(subject: Subject, evaluation: Evaluation | None) -> str:

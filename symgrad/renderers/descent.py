@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 from symgrad.core.derivation import Derivation
 from symgrad.core.results import Run, StepRecord, Value
-from symgrad.renderers.chart import MOST_SERIES, Series, line_chart
+from symgrad.renderers.chart import MOST_SERIES, Chart, Series
 from symgrad.renderers.document import Document, Quantity, Remark, Table
 from symgrad.renderers.quantities import Quantities
 from symgrad.renderers.runs import narrate_run
@@ -74,24 +74,29 @@ def _step(number: int, record: StepRecord, inputs: Sequence[str], scalar: bool) 
 # the curves
 
 
-def charts(derivation: Derivation, training: Training) -> list[str]:
+def charts(derivation: Derivation, training: Training) -> list[Chart]:
     """The loss by step, and the way of the parameters."""
     run = training.run
     if not run.steps:
         return []
-    lines = [Series("each step", tuple((float(i), step.loss) for i, step in enumerate(run.steps, 1)))]
-    count = len(run.steps) // max(len(run.epochs), 1)
+    losses = [step.loss for step in run.steps]
+    lines = [Series("each step", tuple((float(i), loss) for i, loss in enumerate(losses, 1)))]
+    count = len(losses) // max(len(run.epochs), 1)
     if count > 1:
-        lines.append(Series("last of each epoch", tuple((float(count * k), v) for k, v in enumerate(run.epochs, 1))))
-    loss = line_chart(f"Training curve: {derivation.output} by step", "step", "loss", lines, logarithmic=True)
-    found = _parameters(training.trajectory)
+        ends = [count * k for k in range(1, len(run.epochs) + 1)]
+        lines = [replace(lines[0], background=True)]
+        means = (sum(losses[end - count : end]) / count for end in ends)
+        lines.append(Series("mean of each epoch", tuple(zip(map(float, ends), means, strict=True))))
+        lines.append(Series("last of each epoch", tuple(zip(map(float, ends), run.epochs, strict=True))))
+    loss = Chart(f"Training curve: {derivation.output} by step", "step", "loss", lines, may_be_logarithmic=True)
+    found = parameter_series(training.trajectory)
     if not found:
         return [loss]
     label = found[0].name if len(found) == 1 else "value"
-    return [loss, line_chart("The way of what is trained", "step", label, found)]
+    return [loss, Chart("The way of what is trained", "step", label, found)]
 
 
-def _parameters(trajectory: Sequence[Mapping[str, Value]]) -> list[Series]:
+def parameter_series(trajectory: Sequence[Mapping[str, Value]]) -> list[Series]:
     """A line a scalar, one an entry of a small tensor, and the norm of a larger one."""
     found: list[Series] = []
     for name, start in (trajectory[0] if trajectory else {}).items():

@@ -14,6 +14,7 @@ import sympy
 
 from symgrad.core.expression import Expr
 from symgrad.core.indices import Extent, Index
+from symgrad.renderers.values import Number
 
 Shape: TypeAlias = tuple[Extent, ...]
 
@@ -53,7 +54,20 @@ class Sum:
     terms: tuple[Inline, ...]
 
 
-Inline: TypeAlias = Expr | Quantity | Product | Sum
+@dataclass(frozen=True)
+class Blank:
+    """A numbered space to write in.
+
+    Args:
+        number: from 1 on, through the whole document.
+        short: whether a number belongs there, and not a formula.
+    """
+
+    number: int
+    short: bool = False
+
+
+Inline: TypeAlias = Expr | Quantity | Product | Sum | Blank
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Row:
     cells: tuple[Inline | None, ...]
     note: str = ""
     cases: tuple[sympy.Basic, ...] = ()
-    value: float | None = None
+    value: float | Blank | None = None
 
 
 @dataclass(frozen=True)
@@ -104,9 +118,15 @@ class Equations:
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence; its parts are words, names of nodes in `Name`, and quantities."""
+    """A sentence.
+
+    Args:
+        parts: words, names of nodes in `Name`, and quantities.
+        outcome: whether it says what a derivative comes to.
+    """
 
     parts: tuple[str | Name | Quantity, ...]
+    outcome: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,7 +211,6 @@ class Entrywise:
 
 
 Reason: TypeAlias = tuple[str | Name | Slope | Formula | Entrywise, ...]
-Number: TypeAlias = "float | list[Number]"
 
 
 @dataclass(frozen=True)
@@ -209,10 +228,10 @@ class AdjointRow:
 
     quantity: Quantity
     index: tuple[Index, ...]
-    formula: Expr
+    formula: Expr | Blank
     shape: Shape
     reason: Reason = ()
-    value: Number | None = None
+    value: Number | Blank | None = None
 
 
 @dataclass(frozen=True)
@@ -233,11 +252,45 @@ class Adjoints:
 
 
 @dataclass(frozen=True)
+class Solution:
+    """What belongs into a blank.
+
+    Args:
+        blank: the blank of the formula.
+        formula: what is to be found.
+        because: what gives the formula away, and so does not stand beside the blank.
+        cases: the conditions that hold at the point, where the formula distinguishes cases.
+        value: the blank of the number beside it, and the number.
+    """
+
+    blank: Blank
+    formula: Inline
+    because: Reason = ()
+    cases: tuple[sympy.Basic, ...] = ()
+    value: tuple[Blank, Number] | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    """The solutions of a worksheet.
+
+    Args:
+        solutions: in the order of their numbers.
+        quantities: the derivatives that formulas name, by their identifiers.
+        aliases: short names, by the same.
+    """
+
+    solutions: tuple[Solution, ...]
+    quantities: Mapping[str, Quantity]
+    aliases: Mapping[str, Alias]
+
+
+@dataclass(frozen=True)
 class Gap:
     """An empty line."""
 
 
 Block: TypeAlias = (
-    Given | Chain | Paths | Equations | Remark | Legend | Heading | Table | Gap | Tensors | Convention | Adjoints
+    Given | Chain | Paths | Equations | Remark | Legend | Heading | Table | Gap | Tensors | Convention | Adjoints | Key
 )
 Document: TypeAlias = tuple[Block, ...]

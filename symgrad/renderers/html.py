@@ -8,8 +8,10 @@ from typing import assert_never
 import sympy
 
 from symgrad.renderers import page
+from symgrad.renderers.blanks import blank_html, equals_blank_html, numbered
 from symgrad.renderers.document import (
     Adjoints,
+    Blank,
     Block,
     Chain,
     Convention,
@@ -19,6 +21,7 @@ from symgrad.renderers.document import (
     Given,
     Heading,
     Inline,
+    Key,
     Legend,
     Name,
     Paths,
@@ -30,17 +33,17 @@ from symgrad.renderers.document import (
     Table,
     Tensors,
 )
-from symgrad.renderers.html_tensors import HtmlTensors
+from symgrad.renderers.html_key import HtmlKey
 from symgrad.renderers.mathml import MathmlPrinter
 from symgrad.renderers.mathml_pieces import DOT, EQUALS, MINUS, PLUS, PREFIX_MINUS, distinct_names, escaped, mathml_name
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
 from symgrad.renderers.text import UnicodeRenderer, plain_name
-from symgrad.renderers.values import is_exact, short
+from symgrad.renderers.values import valued
 
 ARROW = "<mo>→</mo>"
 
 
-class HtmlRenderer(HtmlTensors):
+class HtmlRenderer(HtmlKey):
     """Prints a document in HTML.
 
     Args:
@@ -116,6 +119,8 @@ class HtmlRenderer(HtmlTensors):
                 return [f'<p class="legend">{escaped(block.name)}: {escaped(block.text)}.</p>']
             case Adjoints():
                 return self.adjoints(block)
+            case Key():
+                return self.key(block)
             case Gap() | Equations() | Paths():
                 return []
             case _:
@@ -165,11 +170,15 @@ class HtmlRenderer(HtmlTensors):
                     printed = self.inline(term, NEGATIVE)
                     text += MINUS + printed[len(PREFIX_MINUS) :] if printed.startswith(PREFIX_MINUS) else PLUS + printed
                 return text
+            case Blank():
+                return f"<mtext>{numbered(inline)}</mtext>"
             case _:
                 return self.formula.print(inline, least)
 
     def equal(self, cell: Inline, first: bool = False) -> str:
         """`= cell`; the `first` one has no sign before it."""
+        if isinstance(cell, Blank):
+            return blank_html(cell) if first else equals_blank_html(cell)
         content, alternative = self.inline(cell), self.unicode.inline(cell)
         return self.math(content, alternative) if first else self.math(EQUALS + content, f"= {alternative}")
 
@@ -222,7 +231,8 @@ class HtmlRenderer(HtmlTensors):
         sides = " ".join(self.equal(cell, opens and cell is shown[0]) for cell in shown)
         notes, values = columns
         note = f'<td class="note">{self.note(row)}</td>' if notes else ""
-        value = f'<td class="value">{valued(row.value)}</td>' if values else ""
+        shown_value = equals_blank_html(row.value) if isinstance(row.value, Blank) else valued(row.value)
+        value = f'<td class="value">{shown_value}</td>' if values else ""
         return f"<td>{sides}</td>{note}{value}"
 
     def note(self, row: Row) -> str:
@@ -242,6 +252,8 @@ class HtmlRenderer(HtmlTensors):
         left = next(row.cells[0] for row in reversed(rows) if row.cells[0] is not None)
         right, value = rows[-1].cells[-1], rows[-1].value
         assert right is not None
+        if isinstance(right, Blank) or isinstance(value, Blank):
+            return self.math(self.inline(left), self.unicode.inline(left))
         content = self.inline(left) + EQUALS + self.inline(right)
         alternative = f"{self.unicode.inline(left)} = {self.unicode.inline(right)}"
         shown = f' <span class="value">{valued(value)}</span>' if value is not None else ""
@@ -283,13 +295,6 @@ def sections(document: Document) -> list[list[Block]]:
 def scrolling(kind: str, content: str) -> str:
     """A table that scrolls in its own box where it is wider than the page."""
     return f'<div class="scroll"><table class="{kind}">{content}\n</table></div>'
-
-
-def valued(value: float | None) -> str:
-    """`= −6` or `≈ 0.333333333`; empty where there is no value."""
-    if value is None:
-        return ""
-    return f"{'=' if is_exact(value) else '≈'} {short(value).replace('-', '−')}"
 
 
 def _rows_of(block: Equations | Paths) -> tuple[Row, ...]:

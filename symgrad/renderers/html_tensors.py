@@ -8,11 +8,14 @@ from collections.abc import Sequence
 import sympy
 
 from symgrad.core.indices import Index
+from symgrad.renderers.blanks import equals_blank_html
 from symgrad.renderers.document import (
     AdjointRow,
     Adjoints,
+    Blank,
     Entrywise,
     Formula,
+    Key,
     Name,
     Reason,
     Slope,
@@ -21,8 +24,9 @@ from symgrad.renderers.document import (
 from symgrad.renderers.formula import FormulaPrinter
 from symgrad.renderers.mathml import MathmlPrinter
 from symgrad.renderers.mathml_pieces import EQUALS, escaped, mathml_name, upright
-from symgrad.renderers.tensor_lines import compact, listed
+from symgrad.renderers.tensor_lines import compact
 from symgrad.renderers.text import UnicodeRenderer
+from symgrad.renderers.values import valued
 
 DEFINES = '<mo form="infix">:=</mo>'
 
@@ -80,7 +84,7 @@ class HtmlTensors:
         return ["<h2>Backward</h2>", table]
 
     @staticmethod
-    def alias(identifier: str, block: Adjoints) -> str:
+    def alias(identifier: str, block: Adjoints | Key) -> str:
         """The letter of a derivative; empty where it has none."""
         alias = block.aliases.get(identifier)
         if alias is None:
@@ -94,11 +98,15 @@ class HtmlTensors:
         alias, letter = self.alias(row.quantity.identifier, block), self.unicode.alias(row.quantity.identifier, block)
         quantity, told = self.formula.derivative(row.quantity, row.index), self.unicode.adjoint(row.quantity, row.index)
         left = self.math(alias + DEFINES + quantity, f"{letter} := {told}") if alias else self.math(quantity, told)
-        right = self.math(EQUALS + formula.print(row.formula), f"= {plain.print(row.formula)}")
-        value = "" if row.value is None else f"= {listed(row.value).replace('-', '−')}"
+        if isinstance(row.formula, Blank):
+            right = equals_blank_html(row.formula)
+        else:
+            right = self.math(EQUALS + formula.print(row.formula), f"= {plain.print(row.formula)}")
+        value = equals_blank_html(row.value) if isinstance(row.value, Blank) else valued(row.value)
         cells = f'<td class="shape">{compact(row.shape)}</td>'
         cells += f'<td class="note">{self.reason(row.reason, formula, plain)}</td>'
-        cells += f'<td class="value">{value}</td>' if has_values else ""
+        kind = "value listed" if isinstance(row.value, list) else "value"
+        cells += f'<td class="{kind}">{value}</td>' if has_values else ""
         return f'\n<tr data-line="{escaped(row.quantity.by)}"><th scope="row">{left}</th><td>{right}</td>{cells}</tr>'
 
     def reason(self, reason: Reason, formula: MathmlPrinter, plain: FormulaPrinter) -> str:

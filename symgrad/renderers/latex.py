@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 import sympy
 
+from symgrad.renderers.blanks import blank_latex, numbered
 from symgrad.renderers.document import (
     AdjointRow,
     Adjoints,
+    Blank,
     Block,
     Chain,
     Convention,
@@ -21,9 +24,9 @@ from symgrad.renderers.document import (
     Given,
     Heading,
     Inline,
+    Key,
     Legend,
     Name,
-    Number,
     Paths,
     Product,
     Quantity,
@@ -38,14 +41,18 @@ from symgrad.renderers.document import (
 )
 from symgrad.renderers.latex_formula import LatexPrinter, distinct_names, latex_name
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
-from symgrad.renderers.values import is_exact, short
+from symgrad.renderers.values import Number, all_exact, short
 
 LEGEND = r"$\mathrm{d}$ is a total derivative, $\partial$ a local one: all other parents of that node are held fixed."
 
 
+KEY = "Key"
+
 SCALAR = r"\in \mathbf{R}"
 
-_SPECIAL = str.maketrans({character: rf"\{character}" for character in "_%&#$"} | {"^": r"\^{}", "~": r"\~{}"})
+_SPECIAL = str.maketrans(
+    {character: rf"\{character}" for character in "_%&#$"} | {"^": r"\^{}", "~": r"\~{}", "…": r"\ldots{}"}
+)
 
 
 def plain_text(text: str) -> str:
@@ -53,8 +60,19 @@ def plain_text(text: str) -> str:
     return text.translate(_SPECIAL)
 
 
+def signed(text: str) -> str:
+    """Words whose negative numbers have a minus, not a hyphen."""
+    return re.sub(r"(?<![\w)])-(?=[\d.]|inf)", "$-$", text)
+
+
 class LatexRenderer:
     """Prints a document in LaTeX; it needs amsmath."""
+
+    together: ClassVar[tuple[str, ...]] = (r"\nopagebreak",)
+    """What keeps a table on the page of the sentence below it."""
+
+    value_below: ClassVar[bool] = True
+    """Whether a list of numbers stands below its formula: a page has an end where a screen scrolls."""
 
     def __init__(self, names: Mapping[str, str] | None = None, known: Collection[str] = ()) -> None:
         self.formula = LatexPrinter({**distinct_names(known), **(names or {})})
@@ -63,13 +81,15 @@ class LatexRenderer:
         """The whole document, without a newline at its end; equations that follow each other share their alignment."""
         lines: list[str] = []
         rows: list[str] = []
-        for block in document:
+        for block, after in zip(document, (*document[1:], None), strict=True):
             aligned = self.rows(block)
             if aligned is not None:
                 rows += aligned
                 continue
             lines += [*self.align(rows), *self.block(block)]
             rows = []
+            if isinstance(block, Table) and isinstance(after, Remark):
+                lines += self.together
         return "\n".join([*lines, *self.align(rows)])
 
     def rows(self, block: Block) -> list[str] | None:
@@ -104,6 +124,8 @@ class LatexRenderer:
                 return self.definitions(block)
             case Convention():
                 return [plain_text(f"{block.name}: {block.text}."), ""]
+            case Key():
+                return [rf"\textbf{{{KEY}}}", "", *self.align(self.key_rows(block))]
             case Gap() | Equations() | Paths() | Given() | Adjoints():
                 return []
             case _:
@@ -119,14 +141,14 @@ class LatexRenderer:
         leaves = [f"${self.formula.name(name)} {space(shape) or SCALAR}$" for name, shape in listed]
         return [*self.align(rows), "Here " + ", ".join(leaves) + ".", ""]
 
-    def name_derivatives(self, block: Adjoints) -> LatexPrinter:
+    def name_derivatives(self, block: Adjoints | Key) -> LatexPrinter:
         """Formulas that name the derivatives of a block."""
         return self.formula.with_derivatives(
             block.quantities, {name: self.alias(name, block) for name in block.aliases}
         )
 
     @staticmethod
-    def alias(identifier: str, block: Adjoints) -> str:
+    def alias(identifier: str, block: Adjoints | Key) -> str:
         """The letter of a derivative; empty where it has none."""
         alias = block.aliases.get(identifier)
         if alias is None:
@@ -137,10 +159,14 @@ class LatexRenderer:
         """A derivative, its formula, its value, its shape and the reason."""
         alias = self.alias(row.quantity.identifier, block)
         left = (rf"{alias} := " if alias else "") + self.formula.derivative(row.quantity, row.index)
-        value = "" if row.value is None else f" = {_latex_value(row.value)}"
+        right = self.blank(row.formula) if isinstance(row.formula, Blank) else formula.print(row.formula)
+        value = "" if row.value is None else self.equals(row.value)
+        below = ""
+        if self.value_below and isinstance(row.value, list):
+            value, below = "", rf" \\ & \rlap{{${self.equals(row.value)}$}}"
         reason = f" && {self.reason(row.reason, formula)}" if row.reason else ""
         shape = f" && {space(row.shape)}" if row.shape or reason else ""
-        return f"{left} &= {formula.print(row.formula)}{value}{shape}{reason}"
+        return f"{left} &= {right}{value}{shape}{reason}{below}"
 
     @staticmethod
     def reason(reason: Reason, formula: LatexPrinter) -> str:
@@ -161,6 +187,31 @@ class LatexRenderer:
                     text += rf"\frac{{\partial {of}}}{{\partial {by}}} = {formula.print(part.value)}"
         return text
 
+    def key_rows(self, block: Key) -> list[str]:
+        """One row a formula: its number, the formula, the value with the number of that, and what gives it away."""
+        printer = self.name_derivatives(block)
+        rows = []
+        for solution in block.solutions:
+            told = [self.formula.condition(case) for case in solution.cases]
+            told += [self.reason(solution.because, printer)] if solution.because else []
+            because = r" \qquad " + ", ".join(told) if told else ""
+            row = rf"\text{{{numbered(solution.blank)}}} &\quad {self.solution(solution.formula, printer)}"
+            if solution.value is None:
+                rows.append(row + because)
+                continue
+            blank, value = solution.value
+            if isinstance(value, list):
+                rows += [row + because, rf"\text{{{numbered(blank)}}} &\quad{self.equals(value)}"]
+            else:
+                rows.append(rf"{row} && \text{{{numbered(blank)}}}{self.equals(value)}{because}")
+        return rows
+
+    def solution(self, formula: Inline, printer: LatexPrinter) -> str:
+        """What belongs into a blank."""
+        if isinstance(formula, (Quantity, Product, Sum, Blank)):
+            return self.inline(formula)
+        return printer.print(formula)
+
     @staticmethod
     def align(rows: Sequence[str]) -> list[str]:
         """Rows in one `align*`."""
@@ -178,7 +229,7 @@ class LatexRenderer:
             case Quantity():
                 return f"${self.quantity(part)}$"
             case _:
-                return plain_text(part)
+                return signed(plain_text(part))
 
     def quantity(self, quantity: Quantity) -> str:
         """A derivative as a fraction."""
@@ -198,6 +249,8 @@ class LatexRenderer:
                     printed = self.inline(term, NEGATIVE)
                     text += f" - {printed[1:]}" if printed.startswith("-") else f" + {printed}"
                 return text
+            case Blank():
+                return self.blank(inline)
             case _:
                 return self.formula.print(inline, least)
 
@@ -210,33 +263,48 @@ class LatexRenderer:
         left = "" if first is None else self.inline(first)
         cases = ", ".join(self.formula.condition(condition) for condition in row.cases)
         note = (rf"\text{{{plain_text(row.note)}}}" if row.note else "") + (rf"\colon {cases}" if cases else "")
-        return f"{left} &= {' = '.join(sides)}{self.value(row)}" + (rf" \qquad {note}" if note else "")
+        return f"{left} &= {_joined(row, sides)}{self.value(row)}" + (rf" \qquad {note}" if note else "")
 
     def path_row(self, row: Row) -> str:
         """The factors of one path, set in under its nodes."""
-        return r"&\quad " + " = ".join(self.inline(cell) for cell in row.cells if cell is not None) + self.value(row)
+        sides = [self.inline(cell) for cell in row.cells if cell is not None]
+        return r"&\quad " + _joined(row, sides) + self.value(row)
 
     @staticmethod
-    def value(row: Row) -> str:
+    def blank(blank: Blank) -> str:
+        """A space to write in."""
+        return blank_latex(blank)
+
+    def equals(self, value: Number | Blank) -> str:
+        """Equal to a number, approximately where it had to be cut, or to what belongs into a blank."""
+        if isinstance(value, Blank):
+            return f" = {self.blank(value)}"
+        sign = "=" if all_exact(value) else r"\approx"
+        return f" {sign} {_latex_value(value)}"
+
+    def value(self, row: Row) -> str:
         """The number at the point, if there is one and the row does not end in a number anyway."""
         if row.value is None or isinstance(row.cells[-1], sympy.Number):
             return ""
-        sign = "=" if is_exact(row.value) else r"\approx"
-        return f" {sign} {_latex_number(row.value)}"
+        return self.equals(row.value)
 
     def table(self, block: Table) -> list[str]:
         """A `tabular`; derivatives are set on one line."""
 
         def cell(part: Quantity | str) -> str:
             if not isinstance(part, Quantity):
-                return plain_text(part)
+                return signed(plain_text(part))
             d = r"\mathrm{d}" if part.total else r"\partial "
             entry = tuple(map(sympy.Integer, part.entry))
             of = self.formula.subscripted(self.formula.name(part.of), entry[: part.rank])
             by = self.formula.subscripted(self.formula.name(part.by), entry[part.rank :])
             return f"${d}{of}/{d}{by}$"
 
-        rows = [" & ".join(map(cell, row)) + r" \\" for row in (block.header, *block.rows)]
+        every = [[cell(part) for part in row] for row in (block.header, *block.rows)]
+        if len(block.header) == 2:  # what is told of a name may be long
+            rows = [rf"{name} & \raggedright {told} \tabularnewline" for name, told in every]
+            return [r"\begin{tabular}{lp{0.8\linewidth}}", *rows, r"\end{tabular}", ""]
+        rows = [" & ".join(row) + r" \\" for row in every]
         return [rf"\begin{{tabular}}{{l{'r' * (len(block.header) - 2)}l}}", *rows, r"\end{tabular}", ""]
 
 
@@ -244,6 +312,11 @@ def space(shape: Shape) -> str:
     r"""The space a tensor lives in, `\in \mathbf{R}^{h \times d}`; nothing for a scalar."""
     sizes = r" \times ".join(str(size) if isinstance(size, int) else latex_name(size) for size in shape)
     return rf"\in \mathbf{{R}}^{{{sizes}}}" if shape else ""
+
+
+def _joined(row: Row, sides: Sequence[str]) -> str:
+    """Sides that are equal; several blanks stand one below the other."""
+    return (" \\\\\n  &= " if isinstance(row.cells[-1], Blank) else " = ").join(sides)
 
 
 def _latex_value(value: Number) -> str:

@@ -1,7 +1,10 @@
 """Markdown with LaTeX mathematics, as GitHub, MkDocs and Quarto read it.
 
 Some of them read the Markdown first and the mathematics second, so within it stands no backslash before punctuation, no
-row that goes on after its `\\\\`, no underscore that could close an emphasis and no sign that could open a tag.
+row that goes on after its `\\\\`, no underscore that could close an emphasis and no sign that could open a tag. Every
+command is one that LaTeX, MathJax, KaTeX and pandoc's converter to Word know: spaces are `~`, and an underscore that
+belongs to a name is a lowered dash, since MathJax shows the backslash of an escaped one in text, KaTeX refuses one that
+is not escaped, and GitHub takes the backslash away.
 """
 
 from __future__ import annotations
@@ -11,14 +14,17 @@ from collections.abc import Sequence
 
 import sympy
 
+from symgrad.renderers.blanks import blank_markdown
 from symgrad.renderers.document import (
     Adjoints,
+    Blank,
     Block,
     Chain,
     Convention,
     Document,
     Given,
     Heading,
+    Key,
     Legend,
     Name,
     Quantity,
@@ -26,33 +32,40 @@ from symgrad.renderers.document import (
     Table,
     Tensors,
 )
-from symgrad.renderers.latex import LEGEND, LatexRenderer
+from symgrad.renderers.latex import KEY, LEGEND, LatexRenderer
 
 _WORDS = re.compile(r"\\(?:operatorname|mathrm|text)\{((?:[^{}\\]|\\[_%&#$])*)\}")
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|$&~])")
+_ESCAPED = {character: rf"\{character}" for character in r"\`*_[]|$"}
+_NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "~": "&#126;", "^": "&#94;"}  # not every dialect can escape these
+_PLAIN = str.maketrans(_ESCAPED | _NAMED)
+_UNDERSCORE = "{}_{-}"
 
 
 def mathematics(latex: str) -> str:
     """LaTeX that survives being read as Markdown."""
-    text = _WORDS.sub(_word, latex.replace("$", "").replace("`", ""))
-    text = text.replace(r"\,", r"\thinspace ").replace("<", " < ")
+    text = _WORDS.sub(_word, latex.replace("$", "").replace("`", "")).replace(r"\_", _UNDERSCORE)
+    text = text.replace(r"\,", " ~ ").replace("<", " < ")
     text = re.sub(r"\\\\[ \n]*", "\\\\\\\\\n", text)
     return re.sub(r" {2,}", " ", re.sub(r"(?<![\s\\])_(?=\{)", " _", text))
 
 
 def _word(match: re.Match[str]) -> str:
-    """A word; one with an underscore is text, where an underscore is one, escaped or not."""
-    command = "text" if "_" in match[1] or match[0].startswith(r"\text") else "mathrm"
-    return rf"\{command}{{{match[1]}}}"
+    """A word in upright letters; in text there is no dash, so that one with an underscore comes in several parts."""
+    if not match[0].startswith(r"\text"):
+        return rf"\mathrm{{{match[1]}}}"
+    return r"\_".join(rf"\text{{{part}}}" for part in match[1].split(r"\_"))
 
 
 def words(text: str) -> str:
     """Plain words, so that nothing in them is markup."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return text.translate(_PLAIN)
 
 
 class MarkdownRenderer(LatexRenderer):
     """Prints a document in Markdown."""
+
+    together = ()
+    value_below = False
 
     def render(self, document: Document) -> str:
         return re.sub(r"\n{3,}", "\n\n", super().render(document)).strip("\n")
@@ -81,8 +94,14 @@ class MarkdownRenderer(LatexRenderer):
                 return ["", *self.table(block), ""]
             case Tensors():
                 return ["**Given**", *self.definitions(block)]
+            case Key():
+                return ["", f"**{KEY}**", *self.align(self.key_rows(block))]
             case _:
                 return super().block(block)
+
+    @staticmethod
+    def blank(blank: Blank) -> str:
+        return blank_markdown(blank)
 
     @staticmethod
     def align(rows: Sequence[str]) -> list[str]:

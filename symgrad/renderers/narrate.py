@@ -94,7 +94,7 @@ class _Narrator:
         else:
             blocks += self._backwards()
         for name in self.derivation.wrt:
-            if name not in reached:
+            if not self.forms.path_counts.get(name):
                 blocks += [Gap(), *self._absent(self.derivation.step(name))]
         return tuple(blocks)
 
@@ -160,12 +160,11 @@ class _Narrator:
 
     def _in_telling_order(self) -> list[Step]:
         """The intermediates backwards, then the leaves as they were asked for; trivial steps are left out."""
-        leaves = [name for name in self.derivation.wrt if self.derivation.primal[name].is_leaf]
+        wrt, asked = self.derivation.wrt, self.derivation.asked
+        leaves = {name: self.derivation.step(name) for name in wrt if self.derivation.primal[name].is_leaf}
         inner = [s for s in self.derivation.steps if s.node not in leaves]
-        steps = [*inner, *(self.derivation.step(name) for name in leaves)]
-        return [
-            s for s in steps if s.terms and (s.node in self.derivation.wrt or not self.quantities.is_direct(s.node))
-        ]
+        steps = [*inner, *leaves.values()]
+        return [s for s in steps if s.terms and (s.node in asked or not self.quantities.is_direct(s.node))]
 
     def _terms_of(self, step: Step) -> list[Term]:
         """The local partials a step needs: its own, and those that link its direct children to the output."""
@@ -201,7 +200,7 @@ class _Narrator:
         rows: list[Row] = []
         if self.forms.worked[step.node] != unshortened and not self.forms.names_adjoint(unshortened):
             rows.append(Row((None, self.forms.worked[step.node])))
-        if step.node in self.derivation.wrt:
+        if step.node in self.derivation.asked:
             rows += self._closing(step, self.forms.worked[step.node])
         locals_ = fresh_terms if self.detail == "steps" else ()
         return self._equations(step.node, _sum(leibniz), locals_, _sum(worked), tuple(rows))
@@ -265,11 +264,11 @@ class _Narrator:
         return _sum([Product((self._adjoint(t.child), t.partial)) for t in step.terms])
 
     def _absent(self, step: Step) -> list[Block]:
-        output = Name(self.derivation.output)
+        output, name = Name(self.derivation.output), Name(step.node)
         if step.node in self.derivation.primal.ancestors(self.derivation.output):
-            sentence = Remark((output, " reads ", Name(step.node), " in conditions alone; its derivative is 0."))
+            sentence = Remark((output, " reads ", name, " in conditions alone; its derivative is 0."), outcome=True)
         else:
-            sentence = Remark((output, " does not depend on ", Name(step.node), "."))
+            sentence = Remark((output, " does not depend on ", name, "."), outcome=True)
         return [sentence, Equations((Row((self._adjoint(step.node), ZERO)),))]
 
     def _local(self, term: Term) -> Row:

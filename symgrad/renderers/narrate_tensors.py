@@ -27,7 +27,6 @@ from symgrad.renderers.document import (
     Document,
     Legend,
     Name,
-    Number,
     Quantity,
     Remark,
     Shape,
@@ -35,6 +34,7 @@ from symgrad.renderers.document import (
 )
 from symgrad.renderers.options import Notation, Style
 from symgrad.renderers.tensor_reasons import Reasons
+from symgrad.renderers.values import Number
 
 VALUE_LIMIT = 6
 """A tensor with more entries shows no value."""
@@ -212,11 +212,11 @@ class _Narrator:
 
     def _absent(self, name: str) -> list[Block]:
         """Why a derivative is 0, and that it is."""
-        output = Name(self.derivation.output)
+        output, absent = Name(self.derivation.output), Name(name)
         if name in self.derivation.primal.ancestors(self.derivation.output):
-            sentence = Remark((output, " reads ", Name(name), " in conditions alone; its derivative is 0."))
+            sentence = Remark((output, " reads ", absent, " in conditions alone; its derivative is 0."), outcome=True)
         else:
-            sentence = Remark((output, " does not depend on ", Name(name), "."))
+            sentence = Remark((output, " does not depend on ", absent, "."), outcome=True)
         line = self.forms.lines[name]
         shape: Shape = tuple(i.size for i in line.index)
         index: tuple[Index, ...] = line.index

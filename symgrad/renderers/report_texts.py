@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from symgrad.core.memory import uncollected
 from symgrad.renderers import render_document
-from symgrad.renderers.descent import step_table, told_training
+from symgrad.renderers.descent import charts, step_table, told_training
+from symgrad.renderers.diagrams import to_mermaid
 from symgrad.renderers.document import Document
-from symgrad.renderers.graph import draw
 from symgrad.renderers.latex import plain_text
+from symgrad.renderers.latex_chart import chart_latex
+from symgrad.renderers.latex_drawing import DRAWING_PREAMBLE
 from symgrad.renderers.latex_formula import latex_name
+from symgrad.renderers.latex_graph import graph_latex
 from symgrad.renderers.report import Report
 from symgrad.renderers.verdicts import narrate_verification
 
@@ -18,11 +21,14 @@ PREAMBLE = "\n".join(
     [
         r"\documentclass{article}",
         r"\usepackage[T1]{fontenc}",
+        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
         r"\usepackage[utf8]{inputenc}",
         r"\usepackage[margin=2cm]{geometry}",
         r"\usepackage{amsmath}",
+        r"\ifdefined\DeclareUnicodeCharacter",
         *(rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\ensuremath{{{latex_name(c)}}}}}" for c in _GREEK),
-        r"\DeclareUnicodeCharacter{2026}{\ldots}",
+        r"\fi",
+        *DRAWING_PREAMBLE,
         r"\allowdisplaybreaks",
         r"\setlength{\parindent}{0pt}",
         r"\begin{document}",
@@ -35,14 +41,16 @@ def markdown(report: Report) -> str:
     """The report in Markdown; the picture is Mermaid's, which GitHub draws."""
 
     def told(document: Document) -> str:
-        return render_document(document, "markdown", known=report.names)
+        return render_document(document, "markdown", report.names, report.known)
 
-    definitions, derivation = report.parts()
-    parts = [f"# {report.title}", told(definitions)]
-    parts.append(f"```mermaid\n{draw(report.derivation, 'mermaid', report.evaluation)}\n```")
-    parts += ["## Derivation", told(derivation)]
-    for heading, document in _rest(report):
+    definitions, _, key = report.parts()
+    parts = [f"# {report.title}"]
+    if definitions:
+        parts += [told(definitions), f"```mermaid\n{to_mermaid(report.picture)}\n```"]
+    for heading, document in _sections(report):
         parts += [f"## {heading}", told(document)]
+    if report.solutions:
+        parts.append(told(key))
     return "\n\n".join(parts)
 
 
@@ -51,21 +59,29 @@ def latex(report: Report) -> str:
     """The report as a whole LaTeX document; it needs amsmath and geometry."""
 
     def told(document: Document) -> str:
-        return render_document(document, "latex", known=report.names)
+        return render_document(document, "latex", report.names, report.known)
 
-    definitions, derivation = report.parts()
-    parts = [PREAMBLE, rf"\section*{{{plain_text(report.title)}}}", told(definitions), r"\subsection*{Derivation}"]
-    parts.append(told(derivation))
-    for heading, document in _rest(report):
+    definitions, _, key = report.parts()
+    parts = [PREAMBLE, rf"\section*{{{plain_text(report.title)}}}"]
+    if definitions:
+        parts += [told(definitions), graph_latex(report.picture)]
+    for heading, document in _sections(report):
         parts += [rf"\subsection*{{{plain_text(heading)}}}", told(document)]
+    if report.training is not None:
+        parts += [f"\n\\medskip\n{chart_latex(chart)}" for chart in charts(report.derivation, report.training)]
+    if report.solutions:
+        parts += [r"\newpage"] * report.blanks + [told(key)]
     return "\n".join([*parts, r"\end{document}"])
 
 
-def _rest(report: Report) -> list[tuple[str, Document]]:
-    """What stands below the derivation, under its headings."""
-    found: list[tuple[str, Document]] = []
-    if report.point is not None:
-        found.append(("At the point", (report.point_table(),)))
+def _sections(report: Report) -> list[tuple[str, Document]]:
+    """What stands below the definitions, under its headings."""
+    _, derivation, _ = report.parts()
+    told = [("Derivation", derivation)] if derivation else []
+    point: list[tuple[str, Document]] = [("At the point", (report.point_table(),))] if report.point else []
+    if report.is_worksheet:
+        return [*point, *told]
+    found = [*told, *point]
     if report.verification is not None:
         found.append(("Verification", narrate_verification(report.verification)))
     if report.training is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 MARGIN = 12.0
 """Around the picture, and between the graph and its legend."""
 
-_LIGHT = {
+LIGHT = {
     "ink": "#1f2328",
     "soft": "#57606a",
     "line": "#6e7781",
@@ -20,7 +20,7 @@ _LIGHT = {
     "highlight": "#b45309",
 }
 
-_DARK = {
+DARK = {
     "ink": "#e6edf3",
     "soft": "#a5afb9",
     "line": "#8b949e",
@@ -70,8 +70,8 @@ _FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans"
 STYLE = "\n".join(
     [
         "",
-        f"{_OWN}{{max-width:100%;height:auto;font-family:{_FONT};{_variables(_LIGHT)}}}",
-        f"@media screen and (prefers-color-scheme:dark){{{_OWN}{{{_variables(_DARK)}}}}}",
+        f"{_OWN}{{max-width:100%;height:auto;font-family:{_FONT};{_variables(LIGHT)}}}",
+        f"@media screen and (prefers-color-scheme:dark){{{_OWN}{{{_variables(DARK)}}}}}",
         *(f"{_OWN} {selector}{{{rule}}}" for selector, rule in _RULES),
         "",
     ]

@@ -8,13 +8,15 @@ from typing import Protocol
 import sympy
 
 from symgrad.core.indices import Index
+from symgrad.renderers.blanks import blank_text
 from symgrad.renderers.document import (
     AdjointRow,
     Adjoints,
+    Blank,
     Entrywise,
     Formula,
+    Key,
     Name,
-    Number,
     Quantity,
     Reason,
     Shape,
@@ -22,7 +24,7 @@ from symgrad.renderers.document import (
     Tensors,
 )
 from symgrad.renderers.formula import FormulaPrinter
-from symgrad.renderers.values import short
+from symgrad.renderers.values import all_exact, listed
 
 SHAPE_GAP = 6
 """Spaces between a formula and its shape."""
@@ -54,13 +56,13 @@ class TensorRenderer(Protocol):
     def matrices(self) -> FormulaPrinter:
         """Definitions in matrix notation, as a user types them."""
 
-    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+    def name_derivatives(self, block: Adjoints | Key) -> FormulaPrinter:
         """Formulas that name the derivatives of a block."""
 
     def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
         """A derivative, or one entry of it."""
 
-    def alias(self, identifier: str, block: Adjoints) -> str:
+    def alias(self, identifier: str, block: Adjoints | Key) -> str:
         """The letter of a derivative; empty where it has none."""
 
 
@@ -110,7 +112,8 @@ def adjoint_lines(renderer: TensorRenderer, block: Adjoints) -> list[str]:
     equations = []
     for row, left, alias in zip(block.rows, lefts, aliases, strict=True):
         start = f"{alias} := {left}" if alias else left.ljust(width)
-        equations.append(f"{start} = {formula.print(row.formula)}")
+        right = blank_text(row.formula) if isinstance(row.formula, Blank) else formula.print(row.formula)
+        equations.append(f"{start} = {right}")
     shape_column = max((len(e) for e in equations if len(e) <= WIDEST), default=0) + SHAPE_GAP
     shapes = [compact(row.shape) for row in block.rows]
     shape_width = max(map(len, shapes), default=0)
@@ -118,12 +121,13 @@ def adjoint_lines(renderer: TensorRenderer, block: Adjoints) -> list[str]:
     lines = ["Backward"] if block.heading else []
     for row, equation, shape in zip(block.rows, equations, shapes, strict=True):
         columns = [f"{equation.ljust(shape_column - REASON_GAP)}   {shape.ljust(shape_width)}"]
-        columns += [part for part in (_reason(renderer, formula, row.reason), _value(row)) if part]
+        columns += [part for part in (told_reason(renderer, formula, row.reason), _value(row)) if part]
         lines.append(indent + (" " * REASON_GAP).join(columns).rstrip())
     return lines
 
 
-def _reason(renderer: TensorRenderer, formula: FormulaPrinter, reason: Reason) -> str:
+def told_reason(renderer: TensorRenderer, formula: FormulaPrinter, reason: Reason) -> str:
+    """Why, in words and formulas."""
     text = ""
     for part in reason:
         match part:
@@ -142,14 +146,11 @@ def _reason(renderer: TensorRenderer, formula: FormulaPrinter, reason: Reason) -
 
 
 def _value(row: AdjointRow) -> str:
-    return "" if row.value is None else f"= {listed(row.value)}"
-
-
-def listed(value: Number) -> str:
-    """A number, or nested lists of numbers, for reading."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(listed, value))}]"
-    return short(value)
+    if row.value is None:
+        return ""
+    if isinstance(row.value, Blank):
+        return f"= {blank_text(row.value)}"
+    return f"{'=' if all_exact(row.value) else '~'} {listed(row.value)}"
 
 
 def compact(shape: Shape) -> str:

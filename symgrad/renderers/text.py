@@ -11,8 +11,10 @@ from typing import assert_never
 import sympy
 
 from symgrad.core.indices import Index
+from symgrad.renderers.blanks import blank_text
 from symgrad.renderers.document import (
     Adjoints,
+    Blank,
     Block,
     Chain,
     Convention,
@@ -22,6 +24,7 @@ from symgrad.renderers.document import (
     Given,
     Heading,
     Inline,
+    Key,
     Legend,
     Name,
     Paths,
@@ -34,6 +37,7 @@ from symgrad.renderers.document import (
     Tensors,
 )
 from symgrad.renderers.formula import FormulaPrinter, TextPrinter, UnicodePrinter
+from symgrad.renderers.key_lines import key_lines
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
 from symgrad.renderers.tensor_lines import adjoint_lines, definition_lines
 from symgrad.renderers.values import aligned
@@ -68,11 +72,11 @@ class LineRenderer:
         """A derivative, or one entry of it."""
 
     @abstractmethod
-    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+    def name_derivatives(self, block: Adjoints | Key) -> FormulaPrinter:
         """Formulas that name the derivatives of a block."""
 
     @abstractmethod
-    def alias(self, identifier: str, block: Adjoints) -> str:
+    def alias(self, identifier: str, block: Adjoints | Key) -> str:
         """The letter of a derivative; empty where it has none."""
 
     def render(self, document: Document) -> str:
@@ -117,6 +121,8 @@ class LineRenderer:
                 return [f"{block.name:8}{block.text}"]
             case Adjoints():
                 return [self.spelled(line) for line in adjoint_lines(self, block)]
+            case Key():
+                return [self.spelled(line) for line in key_lines(self, block)]
             case Gap():
                 return [""]
             case _:
@@ -146,6 +152,8 @@ class LineRenderer:
                 return f" {self.dot} ".join(parts)
             case Sum():
                 return self.sum(inline)
+            case Blank():
+                return blank_text(inline)
             case _:
                 return self.formula.print(inline, least)
 
@@ -168,7 +176,7 @@ class LineRenderer:
         indent = "  " if block.local else ""
         lefts = [self.left(row) for row in block.rows]
         width = max((len(left) for left in lefts), default=0)
-        values = aligned([row.value for row in block.rows])
+        values = self.values(block.rows)
         lines = []
         for row, left, value in zip(block.rows, lefts, values, strict=True):
             if not row.cells:
@@ -207,7 +215,7 @@ class LineRenderer:
 
     def paths(self, block: Paths, widths: _Widths) -> list[str]:
         """Each path and its factors."""
-        values = aligned([row.value for _, row in block.items])
+        values = self.values([row for _, row in block.items])
         lines = []
         for number, ((nodes, _), line, value) in enumerate(
             zip(block.items, self.path_lines(block), values, strict=True), 1
@@ -215,6 +223,12 @@ class LineRenderer:
             lines.append(f"  {number}  {self.chain(nodes)}")
             lines.append(self.valued(line, value, widths))
         return lines
+
+    def values(self, rows: Sequence[Row]) -> list[str]:
+        """The values after their signs of equality, or blanks for them."""
+        numbers = aligned([None if isinstance(row.value, Blank) else row.value for row in rows])
+        blanks = [blank_text(row.value) if isinstance(row.value, Blank) else "" for row in rows]
+        return [f"= {blank}" if blank else number for blank, number in zip(blanks, numbers, strict=True)]
 
     def valued(self, line: str, value: str, widths: _Widths) -> str:
         """The line with its value, if it has one, in the section's column."""
@@ -291,11 +305,11 @@ class TextRenderer(LineRenderer):
     def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
         return quantity.identifier + (f"[{self.formula.subscripts(index)}]" if index else "")
 
-    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+    def name_derivatives(self, block: Adjoints | Key) -> FormulaPrinter:
         del block
         return self.formula
 
-    def alias(self, identifier: str, block: Adjoints) -> str:
+    def alias(self, identifier: str, block: Adjoints | Key) -> str:
         del identifier, block
         return ""
 
@@ -321,11 +335,11 @@ class UnicodeRenderer(LineRenderer):
     def adjoint(self, quantity: Quantity, index: Sequence[Index]) -> str:
         return self.formula.derivative(quantity, index)
 
-    def name_derivatives(self, block: Adjoints) -> FormulaPrinter:
+    def name_derivatives(self, block: Adjoints | Key) -> FormulaPrinter:
         aliases = {name: self.alias(name, block) for name in block.aliases}
         return self.formula.with_derivatives(block.quantities, aliases)
 
-    def alias(self, identifier: str, block: Adjoints) -> str:
+    def alias(self, identifier: str, block: Adjoints | Key) -> str:
         alias = block.aliases.get(identifier)
         return "" if alias is None else f"{alias.letter}{alias.number or ''}"
 
@@ -352,6 +366,6 @@ def plain_name(latex: str) -> str:
             return name
 
     text = re.sub(r"\\(hat|bar|tilde|dot)\{?(\w)\}?", accent, latex)
-    text = re.sub(r"\\(?:mathrm|text|operatorname)\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\\(?:math[a-z]+|boldsymbol|text|operatorname)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\\([A-Za-z]+)", letter, text)
     return re.sub(r"[{}$]", "", text)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+Number: TypeAlias = "float | list[Number]"
+"""A value, or nested lists of them."""
 
 DIGITS = 9
 """Significant digits shown at most; JSON is where every digit stands."""
@@ -19,6 +22,23 @@ def short(value: float) -> str:
 def is_exact(value: float) -> bool:
     """Whether `short` loses nothing."""
     return math.isnan(value) or float(short(value)) == value
+
+
+def listed(value: Number) -> str:
+    """A number, or nested lists of numbers, for reading."""
+    return f"[{', '.join(map(listed, value))}]" if isinstance(value, list) else short(value)
+
+
+def all_exact(value: Number) -> bool:
+    """Whether `listed` loses nothing."""
+    return all(map(all_exact, value)) if isinstance(value, list) else is_exact(value)
+
+
+def valued(value: Number | None) -> str:
+    """`= −6` or `≈ 0.333333333`; empty where there is no value."""
+    if value is None:
+        return ""
+    return f"{'=' if all_exact(value) else '≈'} {listed(value).replace('-', '−')}"
 
 
 def aligned(values: Sequence[float | None]) -> list[str]:
