@@ -11,6 +11,7 @@ from symgrad.cli.values import assignments, values
 from symgrad.errors import RenderError
 
 FORMATS = ("svg", "dot", "mermaid")
+PLOTTED = (".png", ".pdf")
 SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}
 
 
@@ -21,7 +22,10 @@ SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mer
     "-f", "--format", "format_", type=click.Choice(FORMATS), help="Default: by the suffix of the file, else svg."
 )
 @click.option(
-    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here; the suffix chooses the format."
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here; the suffix chooses the format. A .png or a .pdf needs matplotlib (symgrad[plot]).",
 )
 @at_option
 @click.option("--highlight", metavar="NAME", help="Make every path from this node to the output stand out.")
@@ -38,9 +42,10 @@ def graph(
     highlight: str | None,
     names: tuple[str, ...],
 ) -> None:
-    """Draw the computational graph, as SVG, DOT or Mermaid.
+    """Draw the computational graph, as SVG, DOT or Mermaid, or as PNG or PDF.
 
-    With --at each node shows its value and its adjoint, and each edge its local partial. No other program is needed.
+    With --at each node shows its value and its adjoint, and each edge its local partial. No other program is needed,
+    except matplotlib for PNG and PDF.
 
     \b
     Example:
@@ -57,13 +62,19 @@ def graph(
         from symgrad.backends import compile  # NumPy is loaded only for numbers
 
         evaluation = compile(derivation)(point)
-    format_ = format_ or _by_suffix(out)
-    write(draw(derivation or read, format_, evaluation, highlight, assignments(names, "--name")), out)
+    spelled = assignments(names, "--name")
+    if format_ is None and out is not None and out.suffix in PLOTTED:
+        from symgrad import plot  # matplotlib is loaded only for what it draws
+
+        plot.save(plot.graph_figure(derivation or read, evaluation, highlight, spelled), out)
+        return
+    write(draw(derivation or read, format_ or _by_suffix(out), evaluation, highlight, spelled), out)
 
 
 def _by_suffix(out: Path | None) -> str:
     if out is None:
         return "svg"
     if out.suffix not in SUFFIXES:
-        raise RenderError(f"cannot tell a format from {out.name!r}; use {', '.join(SUFFIXES)} or --format.")
+        known = ", ".join((*SUFFIXES, *PLOTTED))
+        raise RenderError(f"cannot tell a format from {out.name!r}; use {known} or --format.")
     return SUFFIXES[out.suffix]

@@ -9,6 +9,7 @@ from typing import Literal
 import sympy
 
 from symgrad.core.derivation import Derivation
+from symgrad.core.display import bundle_of
 from symgrad.core.expression import Expr
 from symgrad.core.indices import Extent, Index
 from symgrad.core.results import Value
@@ -105,3 +106,7 @@ class Answer:
     def passed(self) -> bool:
         """Whether the answer is right."""
         return self.ruling == "yes"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The judgement in plain text, for Jupyter."""
+        return bundle_of(self)

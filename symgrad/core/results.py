@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -59,7 +59,7 @@ class Verdict:
         value: what the judged program gave.
         reference: what the referee gave.
         ulps: distance of the two in units in the last place of the reference.
-        tolerance: the largest |value − reference| that rounding explains at this point.
+        tolerance: the largest distance of value and reference that rounding explains at this point.
         passed: whether the distance is within the tolerance.
         note: a convention in force, or what is wrong; empty when there is nothing to say.
         judged: whose number this is: `"symgrad"`, `"autograd"`, or the name of a function of somebody else's.
@@ -134,12 +134,14 @@ class StepRecord:
         inputs: the batch: a float for a single sample, else a list, nested for tensors, by name.
         loss: the loss of the batch before the update.
         gradient: dL/dp by parameter.
+        parameters: the trained values before the update.
     """
 
     epoch: int
     inputs: Mapping[str, Any]
     loss: float
     gradient: Mapping[str, Value]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,15 @@ class Run:
     """
 
     parameters: Mapping[str, Value]
-    epochs: tuple[float, ...]
+    epochs: Sequence[float]
     steps: tuple[StepRecord, ...] = ()
     step_count: int = 0
     verifications: tuple[Verification, ...] = field(default=())
+
+    @property
+    def trajectory(self) -> tuple[Mapping[str, Value], ...]:
+        """The trained values before each logged step and after the last; empty where no steps were kept."""
+        return (*(step.parameters for step in self.steps), self.parameters) if self.steps else ()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Plain text and HTML for Jupyter."""
