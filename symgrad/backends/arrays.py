@@ -7,7 +7,6 @@ equal and single uses can be written in place. Axes are positions.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 import sympy
 from sympy.core.symbol import Str
@@ -19,10 +18,9 @@ NEW_AXIS = -1
 
 
 class ArrayOperation(sympy.Expr):  # type: ignore[misc]  # SymPy's classes are untyped
-    """An operation on arrays; its first `operands` arguments are expressions, the rest says how."""
+    """An operation on arrays; the first arguments are what it reads, the rest says how."""
 
     is_commutative = True
-    operands: ClassVar[int] = 1
 
     def __new__(cls, *arguments: sympy.Basic, **_: bool) -> ArrayOperation:
         """Never evaluated."""
@@ -47,6 +45,14 @@ class Diagonal(ArrayOperation):
 
 class Gather(ArrayOperation):
     """An array indexed by arrays of whole numbers, one an axis, that broadcast against each other."""
+
+
+class Pick(ArrayOperation):
+    """Of each row the entry in a selected column, in one call; arguments: matrix, column of each row."""
+
+
+class Scatter(ArrayOperation):
+    """A matrix and a number added to each row in a selected column; arguments: matrix, column of each row, number."""
 
 
 class Positions(ArrayOperation):
@@ -77,31 +83,25 @@ class Full(ArrayOperation):
 class MatrixProduct(ArrayOperation):
     """`a @ b`, NumPy's and torch's, leading axes in step."""
 
-    operands = 2
-
 
 class Affine(ArrayOperation):
     """`a @ b + c` in one call; arguments: left, right, what is added to every row."""
-
-    operands = 3
 
 
 class TanhPullback(ArrayOperation):
     """`g*(1 - a*a)` in one call; arguments: g, a."""
 
-    operands = 2
+
+class Softmax(ArrayOperation):
+    """`exp(a - logsumexp(a))` along an axis in one call; arguments: array, axis."""
 
 
 class TensorProduct(ArrayOperation):
     """`tensordot`; arguments: left, right, axes of the left, axes of the right."""
 
-    operands = 2
-
 
 class Einsum(ArrayOperation):
     """`einsum` of two arrays; arguments: left, right, subscripts."""
-
-    operands = 2
 
     @property
     def subscripts(self) -> str:

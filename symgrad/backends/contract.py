@@ -8,7 +8,7 @@ one axis of its own, since that is BLAS; `tensordot` and `einsum` say the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from symgrad.backends.arrays import (
     word,
 )
 from symgrad.core.expression import Expr
-from symgrad.core.indices import Index
+from symgrad.core.indices import Extent, Index
 
 USUAL_SIZE = 64
 """What a size known by name only counts as, where orders are compared."""
@@ -43,9 +43,14 @@ class Ref(NamedTuple):
     axes: tuple[Index, ...] = ()
 
 
+def entries(shape: Iterable[Extent]) -> int:
+    """How many entries an array of this shape has, roughly."""
+    return math.prod(size if isinstance(size, int) else USUAL_SIZE for size in shape)
+
+
 def extent_of(axes: Collection[Index]) -> int:
     """How many entries an array with these axes has, roughly."""
-    return math.prod(i.size if isinstance(i.size, int) else USUAL_SIZE for i in axes)
+    return entries(i.size for i in axes)
 
 
 def contract(
@@ -111,17 +116,26 @@ def _product(left: Ref, right: Ref, summed: Sequence[Index], record: Record) -> 
         return Ref(record(TensorProduct(left.array, right.array, *spent)), axes)
     if len(summed) > 1 or len(rows) > 1 or len(columns) > 1 or (batch and not rows and not columns):
         return Ref(record(Einsum(left.array, right.array, word(_subscripts(left, right, axes)))), axes)
-    spread_rows, spread_columns = batch and not rows, batch and not columns
-    made = record(
-        MatrixProduct(
-            _arranged(left, (*batch, None, *summed) if spread_rows else (*batch, *rows, *summed)),
-            _arranged(right, (*batch, *summed, None) if spread_columns else (*batch, *summed, *columns)),
-        )
+    if batch and not (rows and columns):
+        matrix, vector, own = (left, right, rows) if rows else (right, left, columns)
+        return _of_vector(matrix, vector, batch, own, summed, record)
+    return Ref(
+        record(MatrixProduct(_arranged(left, (*batch, *rows, *summed)), _arranged(right, (*batch, *summed, *columns)))),
+        axes,
     )
-    if spread_rows or spread_columns:
-        axis = len(batch) + (0 if spread_rows else len(rows))
-        made = record(Take(made, *whole((axis, 0))))
-    return Ref(made, axes)
+
+
+def _of_vector(
+    matrix: Ref, vector: Ref, batch: Sequence[Index], own: Sequence[Index], summed: Sequence[Index], record: Record
+) -> Ref:
+    """A matrix and a vector for each index of a batch, on the side where the matrix need not be transposed."""
+    if matrix.axes.index(own[0]) < matrix.axes.index(summed[0]):
+        sides = _arranged(matrix, (*batch, *own, *summed)), _arranged(vector, (*batch, *summed, None))
+        gone = len(batch) + len(own)
+    else:
+        sides = _arranged(vector, (*batch, None, *summed)), _arranged(matrix, (*batch, *summed, *own))
+        gone = len(batch)
+    return Ref(record(Take(record(MatrixProduct(*sides)), *whole((gone, 0)))), (*batch, *own))
 
 
 def _arranged(ref: Ref, axes: Sequence[Index | None]) -> Expr:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy
 import sympy
 
 from symgrad.backends.arrays import Full, Positions
+from symgrad.backends.blocks import BYTES
 from symgrad.backends.numpy_code import NumpyPrinter
-from symgrad.backends.python_code import ArrayPrinter
-from symgrad.backends.straight import Lowered, Statement
+from symgrad.backends.python_code import POWER, ArrayPrinter
+from symgrad.backends.straight import Blocks, Lowered, Statement, reads_of
 from symgrad.core.expression import Expr
 
 
@@ -35,7 +37,7 @@ class Compiled:
 
 
 class Lines:
-    """The program as text, with or without the user's names in comments.
+    """The program as text.
 
     Args:
         program: what to print.
@@ -56,7 +58,7 @@ class Lines:
 
     def compiled(self) -> Compiled:
         """The function itself."""
-        return Compiled(self._defined(self.function(comments=False), "gradient"), self)
+        return Compiled(self._defined(self.function(release=self.program.has_arrays), "gradient"), self)
 
     def loop(self, parameters: int) -> Callable[..., Any]:
         """The function that `descent` prints."""
@@ -70,9 +72,21 @@ class Lines:
             exec(compile(source, "<symgrad program>", "exec"), namespace)  # generated names only
         return namespace[name]
 
-    def function(self, comments: bool) -> str:
-        """A function from the inputs to the results."""
-        body = [f"    {self._statement(s, comments)}" for s in self.program.statements]
+    def constant_values(self) -> dict[sympy.Symbol, float]:
+        """The constants, computed."""
+        source = self._module(
+            ["def gradient():", f"    return [{', '.join(self.names[s.target] for s in self.program.constants)}]"]
+        )
+        return dict(zip((s.target for s in self.program.constants), self._defined(source, "gradient")(), strict=True))
+
+    def function(self, *, comments: bool = False, release: bool = False) -> str:
+        """A function from the inputs to the results.
+
+        Args:
+            comments: whether to say the user's names.
+            release: whether to free what nobody reads again.
+        """
+        body = self._body(comments, _last_reads(self.program) if release else {})
         if self.printer.places_arrays and self._makes_arrays():
             body.insert(0, f"    device = {self._inputs()[0]}.device")
         results = ", ".join(self._results()) + ("," if len(self.program.results) == 1 else "")
@@ -80,29 +94,73 @@ class Lines:
         head = f"def gradient({', '.join(self._inputs())}):" + (f"  # {listed}" if comments and listed else "")
         return self._module([head, *body, f"    return {results}"])
 
+    def _body(self, comments: bool, dying: Mapping[sympy.Symbol, Sequence[sympy.Symbol]]) -> list[str]:
+        """The statements, those of each block in a loop."""
+        blocks, whole = self.program.blocks, dict(self.names)
+        rows = {} if blocks is None else {leaf: f"{whole[leaf]}_rows" for leaf in blocks.leaves}
+        parts: tuple[list[str], list[str], list[str]] = ([], [], [])
+        for statement in self.program.statements:
+            region = 0 if blocks is None else blocks.region(statement.target)
+            self.names.update(rows if region == 1 else {leaf: whole[leaf] for leaf in rows})
+            parts[region].extend(self._lines_of(statement, comments))
+            if statement.target in dying:
+                parts[region].append(f"del {', '.join(whole[d] for d in dying[statement.target])}")
+        self.names.update(whole)
+        before, inside, after = ([f"    {line}" for line in part] for part in parts)
+        return before if blocks is None else [*before, *self._loop(blocks), *(f"    {i}" for i in inside), *after]
+
+    def _lines_of(self, statement: Statement, comments: bool) -> list[str]:
+        """A statement, which adds to a total where it makes one."""
+        if self.program.blocks is None or statement.target not in self.program.blocks.totals:
+            return [self._statement(statement, comments)]
+        name = self.names[statement.target]
+        added = f"{name} = {name} + part if start else part{_told(statement, comments)}"
+        return [f"part = {self.printer.top(statement.expression)}", added]
+
+    def _loop(self, blocks: Blocks) -> list[str]:
+        leaves = [self.names[leaf] for leaf in blocks.leaves]
+        return [
+            f"    rows = {self._rows(blocks)}  # so many that they stay in the cache",
+            f"    for start in range(0, len({leaves[0]}) or 1, rows):",
+            *(f"        {leaf}_rows = {leaf}[start : start + rows]" for leaf in leaves),
+        ]
+
+    def _rows(self, blocks: Blocks) -> str:
+        """How many rows a block has."""
+        entries = BYTES // numpy.dtype(self.dtype).itemsize
+        if all(size.is_Integer for size in blocks.width):
+            return str(max(blocks.fewest, entries // math.prod(map(int, blocks.width))))
+        product = "*".join(self.printer.at_least(size, POWER) for size in blocks.width)
+        return f"max({blocks.fewest}, {entries}//({product} or 1))"
+
     def descent(self, parameters: int) -> str:
-        """A loop over rows that updates the first `parameters` inputs by the results after the first."""
+        """A loop over rows, epoch by epoch, that updates the first `parameters` inputs by the later results."""
         inputs = self._inputs()
         old, row = inputs[:parameters], inputs[parameters:]
         loss, *gradient = self._results()
         new = [f"n{i}" for i in range(parameters)]
         steps = [f"{n} = {p} - lr*{g}" for n, p, g in zip(new, old, gradient, strict=True)]
         body = [
-            "def descend(parameters, rows, lr):",
+            "def descend(parameters, rows, lr, epochs):",
             f"    {', '.join(old)}, = parameters",
+            "    lr = real(lr)",
             "    loss = None",
+            "    ends = []",
             "    done = 0",
-            f"    for {', '.join(row)}, in rows:" if row else "    for _ in rows:",
-            *(f"        {self._statement(s, comments=False)}" for s in self.program.statements),
-            *(f"        {step}" for step in steps),
-            f"        if not isfinite({' + '.join([loss, *new])}):",
-            "            break",
-            *(f"        {p} = {n}" for p, n in zip(old, new, strict=True)),
-            f"        loss = {loss}",
-            "        done += 1",
-            f"    return [{', '.join(old)}], loss, done",
+            "    for _ in range(epochs):",
+            f"        for {', '.join(row)}, in rows:" if row else "        for _ in rows:",
+            *(f"            {self._statement(s)}" for s in self.program.statements),
+            *(f"            {step}" for step in steps),
+            f"            if not isfinite({' + '.join([loss, *new])}):",
+            f"                return [{', '.join(old)}], loss, done, ends",
+            *(f"            {p} = {n}" for p, n in zip(old, new, strict=True)),
+            f"            loss = {loss}",
+            "            done += 1",
+            "        ends.append(loss)",
+            f"    return [{', '.join(old)}], loss, done, ends",
         ]
-        return "from math import isfinite\n" + self._module(body)
+        typed = [f"{name} = real({name})" for name in (self.names[s.target] for s in self.program.constants)]
+        return "from math import isfinite\n" + self._module([*typed, "", "", *body])
 
     def _inputs(self) -> list[str]:
         return [self.names[stand_in] for _, stand_in in self.program.inputs]
@@ -115,11 +173,11 @@ class Lines:
         imports = self.printer.imports([*body, *constants])
         return "\n".join([*imports, "", f"real = {self.printer.real(self.dtype)}", *constants, "", "", *body, ""])
 
-    def _statement(self, statement: Statement, comments: bool) -> str:
+    def _statement(self, statement: Statement, comments: bool = False) -> str:
         if statement.plain:
             return self._constant(statement)
-        line = f"{self.names[statement.target]} = {self.printer.top(statement.expression)}"
-        return f"{line}  # {statement.label}" if comments and statement.label else line
+        text = f"{self.names[statement.target]} = {self.printer.top(statement.expression)}"
+        return text + _told(statement, comments)
 
     def _constant(self, statement: Statement) -> str:
         return f"{self.names[statement.target]} = float({self.constants.top(statement.expression)})"
@@ -127,6 +185,35 @@ class Lines:
     def _makes_arrays(self) -> bool:
         """Whether any statement makes an array from nothing."""
         return any(_contains(s.expression, (Positions, Full)) for s in self.program.statements)
+
+
+def _told(statement: Statement, comments: bool) -> str:
+    return f"  # {statement.label}" if comments and statement.label else ""
+
+
+def _last_reads(program: Lowered) -> dict[sympy.Symbol, list[sympy.Symbol]]:
+    """For each statement what is read there for the last time; what is still needed after a loop stays."""
+    region = program.blocks.region if program.blocks is not None else lambda _: 0
+    last: dict[sympy.Symbol, sympy.Symbol] = {}
+    for statement in program.statements:
+        last.update(dict.fromkeys(reads_of(statement.expression), statement.target))
+    dying: dict[sympy.Symbol, list[sympy.Symbol]] = {}
+    kept = set(program.results)
+    for statement in program.statements:
+        reader = last.get(statement.target)
+        if reader is None or reader == program.statements[-1].target or statement.target in kept or statement.plain:
+            continue
+        if region(reader) in (region(statement.target), 2):
+            dying.setdefault(reader, []).append(statement.target)
+    return dying
+
+
+def constant_values(program: Lowered) -> dict[sympy.Symbol, float]:
+    """The constants of a program, computed by NumPy as the numpy backend does."""
+    if all(s.expression.is_Number for s in program.constants):
+        return {s.target: float(s.expression) for s in program.constants}
+    lines = Lines(program, "float64", NumpyPrinter(arrays=False))
+    return lines.constant_values()
 
 
 def _contains(expression: Expr, kinds: tuple[type[sympy.Basic], ...]) -> bool:

@@ -6,17 +6,24 @@ that is executed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy
 
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Compiled, Lines
 from symgrad.backends.numpy_code import NumpyPrinter
+from symgrad.backends.passes import hoisted
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
 from symgrad.functions import Row
+
+Descent: TypeAlias = Callable[[list[Any], Sequence[tuple[Any, ...]], float, int], tuple[list[Any], Any, int, list[Any]]]
+"""From the parameters' values, the rows, the learning rate and how often to go through the rows, to the parameters'
+values, the last loss, how many rows were used, and the loss at the end of each epoch. It stops before the first row
+whose loss or whose new parameters are not finite."""
 
 
 @uncollected
@@ -32,12 +39,13 @@ def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], d
     Returns:
         The function and its source.
     """
-    return _lines(graph, outputs, leaves, dtype).compiled()
+    program = lower(graph, outputs, leaves, _is_native, blocks=True)
+    return Lines(program, dtype, NumpyPrinter(program.has_arrays)).compiled()
 
 
 def compile_descent(
     graph: Graph, outputs: Sequence[str], parameters: Sequence[str], others: Sequence[str], dtype: str
-) -> Callable[[list[Any], Sequence[tuple[Any, ...]], float], tuple[list[Any], Any, int]]:
+) -> Descent:
     """Compile the loop of plain gradient descent over rows of data, for scalar parameters.
 
     Args:
@@ -48,15 +56,32 @@ def compile_descent(
         dtype: `float32` or `float64`.
 
     Returns:
-        A function of the parameters' values, the rows and the learning rate. It updates the parameters row by row
-        until a number is not finite, and returns their values, the last loss and how many rows it used.
+        The loop.
     """
-    return _lines(graph, outputs, (*parameters, *others), dtype).loop(len(parameters))
+    program = lower(graph, outputs, (*parameters, *others), _is_native, blocks=True)
+    lines = Lines(hoisted(program), dtype, NumpyPrinter(program.has_arrays))
+    return _stepwise(lines.compiled().function) if program.has_arrays else lines.loop(len(parameters))
 
 
-def _lines(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str) -> Lines:
-    program = lower(graph, outputs, leaves, _is_native)
-    return Lines(program, dtype, NumpyPrinter(program.has_arrays))
+def _stepwise(gradient: Callable[..., tuple[Any, ...]]) -> Descent:
+    """The loop with a call a step, where a step has samples enough to be worth one."""
+
+    def descend(
+        parameters: list[Any], rows: Sequence[tuple[Any, ...]], lr: float, epochs: int
+    ) -> tuple[list[Any], Any, int, list[Any]]:
+        loss, done = None, 0
+        ends: list[Any] = []
+        for _ in range(epochs):
+            for row in rows:
+                told, *slopes = gradient(*parameters, *row)
+                new = [p - lr * slope for p, slope in zip(parameters, slopes, strict=True)]
+                if not math.isfinite(sum(new, told)):
+                    return parameters, loss, done, ends
+                parameters, loss, done = new, told, done + 1
+            ends.append(loss)
+        return parameters, loss, done, ends
+
+    return descend
 
 
 def _is_native(row: Row) -> bool:

@@ -14,7 +14,7 @@ from symgrad.functions import row_of
 class NumpyPrinter(ArrayPrinter):
     """Expressions as NumPy and SciPy code."""
 
-    library = "numpy"
+    namespace = "numpy"
     axis = "axis"
 
     def imports(self, lines: Sequence[str]) -> list[str]:

@@ -15,7 +15,6 @@ from sympy.printing.pycode import AbstractPythonCodePrinter
 
 from symgrad.backends.arrays import (
     NEW_AXIS,
-    Affine,
     Diagonal,
     Einsum,
     Finite,
@@ -27,7 +26,6 @@ from symgrad.backends.arrays import (
     Reduced,
     SizeOf,
     Take,
-    TanhPullback,
     TensorProduct,
     View,
 )
@@ -44,7 +42,9 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         arrays: whether case distinctions must work entry by entry.
     """
 
-    library: ClassVar[str]
+    namespace: ClassVar[str]
+    """The name of the module that generated code calls."""
+
     axis: ClassVar[str]
     """The keyword for axes."""
 
@@ -109,13 +109,13 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         return repr(float(expression))
 
     def _print_Pi(self, _: Expr) -> str:
-        return f"{self.library}.pi"
+        return f"{self.namespace}.pi"
 
     # entry by entry
 
     def _print_Add(self, expression: sympy.Add) -> str:
         first, *others = expression.args
-        text = self.at_least(first, SUM + 1)
+        text = self.at_least(first, SUM)
         for term in others:
             if is_negative(term):
                 text += f" - {self.at_least(without_sign(term), PRODUCT)}"
@@ -136,7 +136,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
 
     def _print_Pow(self, expression: sympy.Pow) -> str:
         if expression.exp == HALF:
-            return f"{self.library}.sqrt({self.top(expression.base)})"
+            return f"{self.namespace}.sqrt({self.top(expression.base)})"
         if expression.exp == -1:
             return f"1/{self.at_least(expression.base, POWER)}"
         return f"{self.at_least(expression.base, ATOM)}**{self.at_least(expression.exp, ATOM)}"
@@ -152,7 +152,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         return f"({self._typed(then)} if {test} else {self._typed(rest)})"
 
     def _where(self, test: str, then: Expr, rest: Expr) -> str:
-        return f"{self.library}.where({test}, {self._typed(then)}, {self._typed(rest)})"
+        return f"{self.namespace}.where({test}, {self._typed(then)}, {self._typed(rest)})"
 
     def _typed(self, branch: Expr) -> str:
         """A branch; a bare number gets the program's own precision, lest a float32 run turn into float64."""
@@ -174,9 +174,10 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         moved = tuple(axis for axis in order if axis != NEW_AXIS)
         if moved != tuple(sorted(moved)):
             text += ".T" if moved == (1, 0) else self._permuted(moved)
-        if len(moved) == len(order):
-            return text
-        return f"{text}[{', '.join('None' if axis == NEW_AXIS else ':' for axis in order)}]"
+        return text if len(moved) == len(order) else text + self._spread(order)
+
+    def _spread(self, order: tuple[int, ...]) -> str:
+        return f"[{', '.join('None' if axis == NEW_AXIS else ':' for axis in order)}]"
 
     def _permuted(self, order: tuple[int, ...]) -> str:
         return f".transpose({', '.join(map(str, order))})"
@@ -187,14 +188,14 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
 
     def _print_Diagonal(self, diagonal: Diagonal) -> str:
         array, first, second = (self.top(argument) for argument in diagonal.args)
-        return f"{self.library}.diagonal({array}, 0, {first}, {second})"
+        return f"{self.namespace}.diagonal({array}, 0, {first}, {second})"
 
     def _print_Gather(self, gather: Gather) -> str:
         array, *positions = gather.args
         return f"{self.at_least(array, ATOM)}[{', '.join(map(self.top, positions))}]"
 
     def _print_Positions(self, positions: Positions) -> str:
-        return f"{self.library}.arange({self.top(positions.args[0])})"
+        return f"{self.namespace}.arange({self.top(positions.args[0])})"
 
     def _print_SizeOf(self, size: SizeOf) -> str:
         return f"{self.top(size.args[0])}.shape[{size.args[1]}]"
@@ -209,7 +210,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
 
     def _print_Finite(self, finite: Finite) -> str:
         array = self.top(finite.args[0])
-        return f"{self.library}.where({self.library}.isfinite({array}), {array}, {self._typed(ZERO)})"
+        return f"{self.namespace}.where({self.namespace}.isfinite({array}), {array}, {self._typed(ZERO)})"
 
     def _print_Full(self, full: Full) -> str:
         raise NotImplementedError
@@ -218,24 +219,16 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         left, right = product.args
         return f"{self.at_least(left, POWER)} @ {self.at_least(right, POWER)}"
 
-    def _print_Affine(self, affine: Affine) -> str:
-        left, right, row = (self.top(argument) for argument in affine.args)
-        return f"{self.library}.addmm({row}, {left}, {right})"
-
-    def _print_TanhPullback(self, pullback: TanhPullback) -> str:
-        gradient, value = (self.top(argument) for argument in pullback.args)
-        return f"{self.library}.ops.aten.tanh_backward({gradient}, {value})"
-
     def _print_TensorProduct(self, product: TensorProduct) -> str:
         left, right = (self.top(side) for side in product.args[:2])
-        return f"{self.library}.tensordot({left}, {right}, ({list(product.numbers(2))}, {list(product.numbers(3))}))"
+        return f"{self.namespace}.tensordot({left}, {right}, ({list(product.numbers(2))}, {list(product.numbers(3))}))"
 
     def _print_Einsum(self, einsum: Einsum) -> str:
         left, right = (self.top(side) for side in einsum.args[:2])
-        return f'{self.library}.einsum("{einsum.subscripts}", {left}, {right})'
+        return f'{self.namespace}.einsum("{einsum.subscripts}", {left}, {right})'
 
     def _print_Linear(self, linear: Linear) -> str:
         operands = ", ".join(self.top(operand) for operand in linear.args[1:])
         if linear.kind == "logdet":
-            return f"{self.library}.linalg.slogdet({operands})[1]"
-        return f"{self.library}.linalg.{linear.kind}({operands})"
+            return f"{self.namespace}.linalg.slogdet({operands})[1]"
+        return f"{self.namespace}.linalg.{linear.kind}({operands})"

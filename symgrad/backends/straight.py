@@ -39,6 +39,31 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """How a program goes through its samples.
+
+    Args:
+        leaves: the inputs to take block by block, along their first axis.
+        inside: what is made in each block.
+        totals: those of `inside` that are added up over the blocks.
+        after: what reads a total.
+        width: the sizes whose product is how many entries the largest array has a sample.
+        fewest: rows a block has at least.
+    """
+
+    leaves: tuple[sympy.Symbol, ...]
+    inside: frozenset[sympy.Symbol]
+    totals: frozenset[sympy.Symbol]
+    after: frozenset[sympy.Symbol]
+    width: tuple[Expr, ...]
+    fewest: int
+
+    def region(self, target: sympy.Symbol) -> int:
+        """0 before the loop over blocks, 1 in it, 2 after it."""
+        return 1 if target in self.inside else 2 if target in self.after else 0
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A straight-line program.
 
@@ -48,6 +73,7 @@ class Lowered:
         statements: the others, in order.
         results: one a requested output.
         has_arrays: whether any value has axes.
+        blocks: how it goes through its samples, if not all at once.
     """
 
     inputs: tuple[tuple[str, sympy.Symbol], ...]
@@ -55,6 +81,7 @@ class Lowered:
     statements: tuple[Statement, ...]
     results: tuple[Expr, ...]
     has_arrays: bool
+    blocks: Blocks | None = None
 
 
 @dataclass
@@ -86,7 +113,7 @@ class Recorder:
             return self.operation(rebuild(operation, (head, *operation.args[WIDTH_LIMIT:])))
         if operation not in self.known:
             # arrays are made where and when the inputs are, so that a program works on any device
-            reads, is_array = _reads(operation), isinstance(operation, ArrayOperation)
+            reads, is_array = reads_of(operation), isinstance(operation, ArrayOperation)
             target = self.new(constant=not is_array and self.constants.issuperset(reads))
             if isinstance(operation, SizeOf) or (not is_array and self._is_of_sizes(reads)):
                 self.sizes.add(target)
@@ -98,36 +125,57 @@ class Recorder:
         """Whether a number depends on sizes and on nothing else but constants."""
         return all(r in self.sizes or r in self.constants for r in reads) and any(r in self.sizes for r in reads)
 
+    def live(self, results: Sequence[Expr]) -> list[sympy.Symbol]:
+        """The operations that the results need, in order."""
+        needed = set(results)
+        for target, operation in reversed(self.operations.items()):
+            if target in needed:
+                needed.update(reads_of(operation))
+        return [target for target in self.operations if target in needed]
+
     def finish(
-        self, inputs: tuple[tuple[str, sympy.Symbol], ...], results: Sequence[Expr], has_arrays: bool
+        self,
+        inputs: tuple[tuple[str, sympy.Symbol], ...],
+        results: Sequence[Expr],
+        has_arrays: bool,
+        blocks: Blocks | None = None,
     ) -> Lowered:
         """Dead code left out, single uses written in place."""
-        uses: dict[Expr, int] = {}
-        for result in results:
-            uses[result] = uses.get(result, 0) + 2  # a result is always a statement
-        for target, operation in reversed(self.operations.items()):
-            if target in uses:
-                for read in _reads(operation):
-                    uses[read] = uses.get(read, 0) + 1
+        live = self.live(results)
+        stored = self._stored(live, results, blocks)
         constants: list[Statement] = []
         statements: list[Statement] = []
         inlined: dict[sympy.Basic, Expr] = {}
         sizes: dict[sympy.Basic, int] = {}
-        for target, operation in self.operations.items():
-            if target not in uses:
-                continue
-            reads = _reads(operation)
-            size = 1 + sum(sizes.get(read, 0) for read in reads)
-            plain = target in self.sizes and not isinstance(operation, SizeOf)
-            if uses[target] == 1 and size <= INLINE_LIMIT and target not in self.constants and not plain:
+        for target in live:
+            operation = self.operations[target]
+            size = 1 + sum(sizes.get(read, 0) for read in reads_of(operation))
+            plain = self._is_plain(target)
+            if target not in stored and size <= INLINE_LIMIT and target not in self.constants and not plain:
                 inlined[target], sizes[target] = substitute(operation, inlined), size
                 continue
             statement = Statement(target, substitute(operation, inlined), self.labels.get(target, ""), plain)
             (constants if target in self.constants else statements).append(statement)
-        return Lowered(inputs, tuple(constants), tuple(statements), tuple(results), has_arrays)
+        if blocks is not None:
+            statements.sort(key=lambda statement: blocks.region(statement.target))
+        return Lowered(inputs, tuple(constants), tuple(statements), tuple(results), has_arrays, blocks)
+
+    def _is_plain(self, target: sympy.Symbol) -> bool:
+        return target in self.sizes and not isinstance(self.operations[target], SizeOf)
+
+    def _stored(self, live: Sequence[sympy.Symbol], results: Sequence[Expr], blocks: Blocks | None) -> set[sympy.Basic]:
+        """What gets a statement: results, what is read twice, and what leaves its part of the program."""
+        stored: set[sympy.Basic] = set(results) | (set() if blocks is None else set(blocks.totals))
+        seen: set[sympy.Basic] = set()
+        for target in live:
+            for read in reads_of(self.operations[target]):
+                if read in seen or (blocks is not None and blocks.region(read) != blocks.region(target)):
+                    stored.add(read)
+                seen.add(read)
+        return stored
 
 
-def _reads(operation: Expr) -> list[sympy.Symbol]:
+def reads_of(operation: sympy.Basic) -> list[sympy.Symbol]:
     """The symbols an operation reads, with repetitions."""
     found, stack = [], [operation]
     while stack:

@@ -6,22 +6,33 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Affine, Full, MatrixProduct, Positions, Reduced
-from symgrad.backends.python_code import ATOM, ArrayPrinter
+from symgrad.backends.arrays import (
+    NEW_AXIS,
+    Affine,
+    Full,
+    MatrixProduct,
+    Pick,
+    Positions,
+    Reduced,
+    Scatter,
+    Softmax,
+    TanhPullback,
+)
+from symgrad.backends.python_code import ATOM, POWER, ArrayPrinter
 from symgrad.core.expression import ONE, ZERO, Expr
 from symgrad.functions import row_of
 
 _IN_PLACE = frozenset({"exp", "log", "tanh", "sigmoid", "relu", "sin", "cos"})
 """Functions that may write over their argument where nobody else reads it, which saves an allocation."""
 
-_TEMPORARY = (sympy.Add, sympy.Mul, MatrixProduct, Affine)
+_TEMPORARY = (sympy.Add, sympy.Mul, MatrixProduct, Affine, Softmax)
 """What makes an array of its own; written in place, it has no other reader."""
 
 
 class TorchPrinter(ArrayPrinter):
     """Expressions as torch code; arrays made from nothing are made on the inputs' device."""
 
-    library = "torch"
+    namespace = "torch"
     axis = "dim"
     places_arrays = True
 
@@ -51,8 +62,33 @@ class TorchPrinter(ArrayPrinter):
         in_place = row.torch in _IN_PLACE and isinstance(expression.args[0], _TEMPORARY)
         return f"torch.{row.torch}{'_' if in_place else ''}({', '.join(arguments)})"
 
+    def _print_Affine(self, affine: Affine) -> str:
+        left, right, row = affine.args  # `addmm` takes longer than the two: it first copies the row into the result
+        return f"({self.at_least(left, POWER)} @ {self.at_least(right, POWER)}).add_({self.top(row)})"
+
+    def _print_TanhPullback(self, pullback: TanhPullback) -> str:
+        gradient, value = (self.top(argument) for argument in pullback.args)
+        return f"torch.ops.aten.tanh_backward({gradient}, {value})"
+
+    def _print_Softmax(self, softmax: Softmax) -> str:
+        return f"torch.softmax({self.top(softmax.args[0])}, dim={softmax.args[1]})"
+
+    def _print_Pick(self, pick: Pick) -> str:
+        matrix, columns = pick.args
+        return f"{self.at_least(matrix, ATOM)}.gather(1, {self.at_least(columns, ATOM)}.unsqueeze(1)).squeeze(1)"
+
+    def _print_Scatter(self, scatter: Scatter) -> str:
+        matrix, columns, number = scatter.args
+        in_place = "_" if isinstance(matrix, (*_TEMPORARY, sympy.Function)) else ""
+        where = f"1, {self.at_least(columns, ATOM)}.unsqueeze(1), {self.top(number)}"
+        return f'{self.at_least(matrix, ATOM)}.scatter{in_place}({where}, reduce="add")'
+
     def _permuted(self, order: tuple[int, ...]) -> str:
         return f".permute({', '.join(map(str, order))})"
+
+    def _spread(self, order: tuple[int, ...]) -> str:
+        one = order.count(NEW_AXIS) == 1
+        return f".unsqueeze({order.index(NEW_AXIS)})" if one else super()._spread(order)  # it is quicker than indexing
 
     def _reducer(self, kind: str) -> str:
         return {"max": "amax", "min": "amin"}.get(kind, kind)

@@ -47,7 +47,7 @@ def checked_point(graph: Graph, at: Mapping[str, Any], dtype: str) -> dict[str, 
                 values[leaf] = _labels(node, at[leaf])
             else:
                 values[leaf] = _array(node, at[leaf], dtype) if node.shape else _number(leaf, at[leaf], dtype)
-            _check_shape(node, numpy.shape(values[leaf]), sizes)
+            check_shape(node, numpy.shape(values[leaf]), sizes)
     for leaf, selected in graph.selectors.items():
         if leaf in values:
             check_labels(
@@ -111,7 +111,7 @@ def _labels(node: Node, given: Any) -> Any:
     return labels if node.shape else labels[()]
 
 
-def _check_shape(node: Node, shape: tuple[int, ...], sizes: dict[str, tuple[int, str]]) -> None:
+def check_shape(node: Node, shape: tuple[int, ...], sizes: dict[str, tuple[int, str]]) -> None:
     """The value's shape is the declared one, and each size by name is one number throughout."""
     if len(shape) != node.rank:
         raise DataError(f"{node.name!r} has shape {shape_text(node.shape)}, but its value has shape {shape}.")
