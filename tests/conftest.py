@@ -1,6 +1,8 @@
-"""The option that rewrites golden files, and the two arithmetics of the checks on tensors."""
+"""The option that rewrites golden files, the place of compiled code, and both arithmetics of the checks on tensors."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +12,14 @@ from symgrad.checks import spaces
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden`."""
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what symgrad prints now")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or leaves compiled code in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYMGRAD_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        yield
 
 
 @pytest.fixture(params=["balls", "extended"])

@@ -43,12 +43,20 @@ def test_every_function_has_a_case() -> None:
     assert set(BY_NAME) <= called
 
 
+@pytest.fixture(params=["numpy", "jit"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The backends that compute in the enclosures' arithmetic."""
+    if request.param == "jit":
+        pytest.importorskip("llvmlite", reason="the extra jit is not installed")
+    return str(request.param)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES, ids=ids)
-def test_program_lies_in_the_enclosure(case: Case, dtype: str) -> None:
+def test_program_lies_in_the_enclosure(case: Case, dtype: str, backend: str) -> None:
     """Value, nodes, adjoints, partials and contributions lie where any conforming program of that precision may be."""
     derivation = derived(case.name)
-    program = sg.compile(derivation, dtype=dtype)
+    program = sg.compile(derivation, backend, dtype)
     at = {name: float(value) for name, value in program.point(case.at).items()}
     found = program(case.at)
     with precision(PRECISION):

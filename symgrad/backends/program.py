@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy
@@ -17,8 +17,8 @@ from symgrad.core.names import listing, suggestion
 from symgrad.core.results import Evaluation
 from symgrad.errors import BackendError, DataError
 
-BACKENDS = ("auto", "numpy", "torch")
-"""Names `compile` knows; `auto` is the best that is installed."""
+BACKENDS = ("auto", "numpy", "torch", "jit")
+"""Names `compile` knows; `auto` is numpy, which compiles at once and whose bits do not depend on what is installed."""
 
 DTYPES = ("float32", "float64")
 
@@ -31,16 +31,32 @@ class Program:
         derivation: what it computes.
         backend: the backend that compiled it.
         dtype: `float32` or `float64`.
+        fastmath: whether the jit backend may change the bits.
     """
 
     derivation: Derivation
     backend: str
     dtype: str
+    fastmath: bool = False
 
     @property
     def source(self) -> str:
-        """Readable Python that computes the value and the gradient, to be taken away."""
+        """Readable Python that computes the value and the gradient, to be taken away.
+
+        Of the jit backend it is the NumPy program that the native code was made from, operation by operation.
+        """
         return self._gradient.source
+
+    @property
+    def ir(self) -> str:
+        """What the jit backend compiles, as LLVM IR before optimisation; tensors have some once they met a point.
+
+        Raises:
+            BackendError: if the backend is another.
+        """
+        if self.backend != "jit":
+            raise BackendError(f"the {self.backend} backend has no LLVM IR; compile with backend='jit'.")
+        return str(getattr(self._gradient, "ir"))  # noqa: B009  only the jit backend's has it
 
     def __call__(self, at: Mapping[str, Any]) -> Evaluation:
         """Evaluate at a point.
@@ -132,22 +148,42 @@ class Program:
         compiler: Callable[..., Compiled] = compile_graph
         if self.backend == "torch":
             from symgrad.backends.torch import compile_graph as compiler
+        if self.backend == "jit":
+            from symgrad.backends import jit  # loads llvmlite, only on request
+
+            compiler = partial(jit.compile_graph, fastmath=self.fastmath)
         return compiler(self.derivation.gradient, outputs, self.leaves, self.dtype)
 
 
-def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64") -> Program:
+def compile(
+    derivation: Derivation, backend: str = "auto", dtype: str = "float64", *, fastmath: bool = False
+) -> Program:
     """Compile a derivation.
 
     Args:
         derivation: what to compute.
-        backend: `numpy`, `torch` (the same program on tensors, autograd off), or `auto` for the best one installed.
+        backend: `numpy`, `torch` (the same program on tensors, autograd off), `jit` (native code, which needs the extra
+            `symgrad[jit]`), or `auto`, which is numpy.
         dtype: `float64` or `float32`; every operation rounds in it.
+        fastmath: whether the jit backend may reassociate sums, fuse multiplications with additions and take every
+            number for finite, which changes last digits.
 
     Returns:
         A program that evaluates the value, the gradient and everything between them.
 
     Raises:
-        BackendError: if there is no such backend or dtype.
+        BackendError: if there is no such backend or dtype, the backend is not installed, or it lacks a function.
+    """
+    program = prepared(derivation, backend, dtype, fastmath=fastmath)
+    program._gradient  # noqa: B018  compile now, so that what cannot be compiled is said here
+    return program
+
+
+def prepared(derivation: Derivation, backend: str, dtype: str, *, fastmath: bool = False) -> Program:
+    """As `compile`, but what the program needs is compiled when it is first called.
+
+    Raises:
+        BackendError: if there is no such backend or dtype, or the backend is not installed.
     """
     if backend not in BACKENDS:
         raise BackendError(
@@ -155,6 +191,10 @@ def compile(derivation: Derivation, backend: str = "auto", dtype: str = "float64
         )
     if dtype not in DTYPES:
         raise BackendError(f"there is no dtype {dtype!r}; there is {listing(DTYPES)}.{suggestion(dtype, DTYPES)}")
-    program = Program(derivation, "numpy" if backend == "auto" else backend, dtype)
-    program._gradient  # noqa: B018  compile now, so that what cannot be compiled is said here
-    return program
+    if fastmath and backend != "jit":
+        raise BackendError(f"fastmath is for backend='jit'; {backend!r} has no such choice.")
+    if backend == "jit":
+        from symgrad.backends import jit
+
+        jit.require()
+    return Program(derivation, "numpy" if backend == "auto" else backend, dtype, fastmath)

@@ -12,12 +12,14 @@ import click
 
 from symgrad.cli.options import (
     SourceCommand,
+    descent_options,
     dtype_option,
     read_source,
     source_argument,
     wrt_of_source,
     wrt_option,
 )
+from symgrad.cli.plotter import Plotter
 from symgrad.cli.values import assignments, number, value, values
 from symgrad.errors import DataError
 
@@ -29,24 +31,6 @@ LONG_RUN = 20_000
 """Steps from which a progress bar is worth its line."""
 
 
-class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
-    """A whole number, or `full`."""
-
-    name = "N|full"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """The size, None for all samples."""
-        if value == "full" or value is None:
-            return None
-        try:
-            size = int(value)
-        except ValueError:
-            size = 0
-        if size < 1:
-            self.fail(f"{value!r} is neither a whole number from 1 on nor 'full'.", param, ctx)
-        return size
-
-
 @click.command(cls=SourceCommand)
 @source_argument
 @wrt_option
@@ -56,20 +40,12 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
     metavar="DATA",
     help="FILE.csv with a header (X[0],X[1],… for the rows of X), FILE.npz, or NAME=1,2,3 (repeatable).",
 )
-@click.option(
-    "--init",
-    multiple=True,
-    metavar="NAME=VALUE,…",
-    help="Where the trained leaves start, and constants: values, or zeros, ones, glorot, normal.",
-)
-@click.option("--lr", default="0.01", show_default=True, metavar="RATE", help="Learning rate.")
-@click.option("--epochs", type=click.IntRange(0), default=10, show_default=True)
-@click.option("--batch-size", type=BatchSize(), default="1", show_default=True, help="Samples an update, or full.")
+@descent_options
 @click.option("--reduce", type=click.Choice(["mean", "sum"]), default="mean", show_default=True, help="Over a batch.")
 @click.option("--optimizer", default="sgd", show_default=True, help="sgd, or one of torch.optim's: adam, rmsprop, …")
 @click.option("--optimizer-option", "options", multiple=True, metavar="NAME=VALUE", help="Such as momentum=0.9.")
 @dtype_option
-@click.option("--backend", default="auto", show_default=True, help="auto or numpy.")
+@click.option("--backend", default="auto", show_default=True, help="auto, numpy, or jit (symgrad[jit]).")
 @click.option("--verify", is_flag=True, help="Check every step against torch as it goes; exit code 1 if one is wrong.")
 @click.option(
     "--log", type=click.Choice(["steps", "epochs", "json"]), help="Print every step, every epoch, or JSON lines."
@@ -79,6 +55,11 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 @click.option("--save-every", type=click.IntRange(1), default=1, show_default=True, help="Steps between checkpoints.")
 @click.option("--shuffle", is_flag=True, help="Take the samples in another order in each epoch.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the order and the rules.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Plot the run by matplotlib (symgrad[plot]) into this .png, .svg or .pdf.",
+)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on from a checkpoint of the same run.")
 def train(
     source: str,
@@ -102,11 +83,12 @@ def train(
     resume: Path | None,
     shuffle: bool,
     seed: int,
+    plot: Path | None,
 ) -> int:
     """Gradient descent by the derived gradient.
 
     Without --log the result is printed; with it, standard output is the log alone, and the result goes to standard
-    error.
+    error. --plot draws the loss, what is trained and, of one or two trained numbers, the way on the loss surface.
 
     \b
     Example:
@@ -136,6 +118,8 @@ def train(
         if any(isinstance(start.get(name), str) for name in names):
             raise DataError("--predict needs the start as values: rules such as glorot are drawn within the run.")
         click.echo(say("before", start))
+    plotter = Plotter(plot) if plot else None
+    show = log_printer(log) if log else None
     with _progress(epochs, known, batch_size) as progress:
         run = descend(
             derivation,
@@ -147,7 +131,7 @@ def train(
             optimizer,
             backend,
             dtype,
-            log_printer(log) if log else None,
+            plotter.watching(show) if plotter else show,
             verify,
             reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
             optimizer_options={
@@ -163,6 +147,8 @@ def train(
     if say is not None:
         click.echo(say("after", run.parameters))
     _summary(run, to_stderr=log is not None or say is not None)
+    if plotter is not None:
+        plotter.draw(run, derivation, {**known, **{n: v for n, v in start.items() if n not in names}}, reduce)
     return _verified(run, to_stderr=log is not None) if verify else 0
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy
 
-from symgrad.backends.numpy import compile_descent, compile_graph
+from symgrad.backends.module import Compiled
+from symgrad.backends.numpy import Descent, compile_descent, compile_graph
 from symgrad.calculus.batch import Reduce, batch
 from symgrad.core.derivation import Derivation
+from symgrad.core.graph import Graph
 from symgrad.training.data import Samples
 
 Row = tuple[Any, ...]
@@ -22,8 +25,12 @@ class Batches:
     """The steps of every epoch.
 
     Args:
-        gradient: from parameters and a row to the loss and its gradient.
-        descend: the loop of plain gradient descent over many rows; None where a parameter is a tensor.
+        graph: computes the loss and its gradient.
+        outputs: the loss, then its derivative by each parameter.
+        parameters: names of the trained leaves.
+        others: names of the other leaves, as a row holds them: columns, constants, number of samples.
+        backend: compiles the gradient, once a step asks for it.
+        dtype: `float32` or `float64`.
         samples: what the rows are taken from.
         size: samples a step.
         whole: whether a row holds slices with the sample axis, and not single samples.
@@ -31,8 +38,12 @@ class Batches:
         seed: of the order in which the samples come; None for that of the data.
     """
 
-    gradient: Callable[..., tuple[Any, ...]]
-    descend: Callable[..., tuple[list[Any], Any, int]] | None
+    graph: Graph
+    outputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    others: tuple[str, ...]
+    backend: str
+    dtype: str
     samples: Samples
     size: int
     whole: bool
@@ -40,6 +51,21 @@ class Batches:
     seed: int | None
     epoch: int = -1
     rows: Sequence[Row] = ()
+
+    @cached_property
+    def gradient(self) -> Callable[..., tuple[Any, ...]]:
+        """From parameters and a row to the loss and its gradient."""
+        compiler: Callable[..., Compiled] = compile_graph
+        if self.backend == "jit":
+            from symgrad.backends.jit import compile_graph as compiler  # loads llvmlite, only on request
+        return compiler(self.graph, self.outputs, (*self.parameters, *self.others), self.dtype).function
+
+    @cached_property
+    def descend(self) -> Descent | None:
+        """The loop of plain gradient descent over many rows in Python; None where a parameter is a tensor."""
+        if self.backend == "jit" or any(self.graph[name].shape for name in self.parameters):
+            return None
+        return compile_descent(self.graph, self.outputs, self.parameters, self.others, self.dtype)
 
     @property
     def per_epoch(self) -> int:
@@ -75,21 +101,19 @@ class Batches:
 
 
 def batches_of(
-    derivation: Derivation, samples: Samples, size: int, dtype: str, reduce: Reduce, seed: int | None
-) -> Batches:
-    """The compiled loss and gradient, parameters first, and its other arguments batch by batch.
+    derivation: Derivation, samples: Samples, size: int, dtype: str, reduce: Reduce, seed: int | None,
+    backend: str = "numpy",
+) -> Batches:  # fmt: skip
+    """The loss and its gradient, parameters first, and its other arguments batch by batch.
 
     A model written for one sample gets a sample axis; a model written for a batch is fed slices.
     """
-    graph, outputs = derivation.gradient, (derivation.output, *derivation.gradient.outputs)
+    graph = derivation.gradient
+    outputs: tuple[str, ...] = (derivation.output, *graph.outputs)
     others = (*samples.columns, *samples.constants)
     counted = size > 1 and not samples.batched
     if counted:
         graph, count = batch(derivation, samples.columns, reduce)
         outputs, others = graph.outputs, (*others, count)
-    leaves = (*derivation.wrt, *others)
-    gradient = compile_graph(graph, outputs, leaves, dtype).function
-    descend = None
-    if not any(derivation.gradient[name].shape for name in derivation.wrt):
-        descend = compile_descent(graph, outputs, derivation.wrt, others, dtype)
-    return Batches(gradient, descend, samples, size, samples.batched or size > 1, counted, seed)
+    whole = samples.batched or size > 1
+    return Batches(graph, outputs, derivation.wrt, others, backend, dtype, samples, size, whole, counted, seed)

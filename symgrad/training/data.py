@@ -227,9 +227,10 @@ def _parameters(
             shape = sizes.of(node.shape)
             if shape is None:
                 unknown = listing([s for s in node.shape if isinstance(s, str) and s not in sizes.known])
+                declared = tuple(3 if isinstance(size, str) else size for size in node.shape)
                 raise DataError(
                     f"the size {unknown} of {name!r} is not known from any value; declare it as a number, as in "
-                    f"{name}: ({', '.join('3' if isinstance(s, str) else str(s) for s in node.shape)},)."
+                    f"{name}: {declared}."
                 )
             value = drawn(value, name, shape, seed)
         if node.shape:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import signal
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import numpy
 
-from symgrad.backends import Program, compile
+from symgrad.backends import Program, prepared
+from symgrad.backends.numpy import Descent
 from symgrad.backends.values import Value
 from symgrad.calculus.batch import Reduce
 from symgrad.core.derivation import Derivation
+from symgrad.core.losses import Losses
 from symgrad.core.results import Run, StepRecord, Verification
 from symgrad.errors import BackendError, DataError, NonFiniteError
 from symgrad.training.batches import Batches, batches_of
 from symgrad.training.checkpoint import Checkpoint, load, refuse_other_files, save
+from symgrad.training.choice import pays
 from symgrad.training.data import Samples, prepare
 from symgrad.training.diagnosis import where_it_began
-from symgrad.training.optimizers import GradientDescent, Optimizer, optimizer_named
+from symgrad.training.interrupts import Stop, interrupts
+from symgrad.training.optimizers import GradientDescent, Optimizer, Stateful, optimizer_named
+from symgrad.training.setting import check_options
+from symgrad.training.setting import setting as setting_of
+
+if TYPE_CHECKING:
+    from symgrad.training.native import NativeLoop
 
 CHUNK = 4096
 """Steps of a silent run between two looks at whether to stop."""
@@ -74,7 +79,10 @@ def train(
         epochs: how often to go through the data.
         batch_size: samples an update; None for all at once.
         optimizer: `sgd`, or a name from `torch.optim` such as `adam`.
-        backend: as for `compile`.
+        backend: `numpy`; `jit`, which compiles the whole loop for sgd (its momentum, dampening, nesterov and
+            weight_decay too), adam and adamw, and the gradient alone for other optimizers; or `auto`: `jit` where
+            llvmlite is installed, the run is long enough to pay for it (some 400,000 steps of a small model) and its
+            numbers are the same bits, else `numpy`.
         dtype: `float64` or `float32`; every operation rounds in it.
         log: `"steps"` keeps a record of every step in the run; a function is called with each.
         verify: check every step against torch autograd as it goes.
@@ -93,9 +101,10 @@ def train(
     Raises:
         DataError: if data or options are missing or wrong.
         NonFiniteError: if a loss or a gradient is not finite; the run up to the last complete step is its `run`.
+        BackendError: if the backend is jit and llvmlite is not installed.
         KeyboardInterrupt: on SIGINT, after the step under way is complete and saved.
     """
-    _check_options(lr, epochs, batch_size, save_every, reduce)
+    check_options(lr, epochs, batch_size, save_every, reduce)
     if not (log is None or log == "steps" or callable(log)):
         raise DataError(f"log is {log!r}; it is 'steps', a function or None.")
     if save_to is not None:
@@ -103,21 +112,24 @@ def train(
     if resume_from is not None:  # the checkpoint knows where the parameters stand
         init = {**load(resume_from, {"wrt": list(derivation.wrt)}).parameters, **init}
     if backend == "torch":
-        raise BackendError("training runs on the numpy backend; the torch backend is for compile.")
+        raise BackendError("training runs on the numpy backend or on jit; the torch backend is for compile.")
     samples = prepare(derivation, data, init, dtype, seed)
-    program = compile(derivation, backend, dtype)
+    program = prepared(derivation, backend, dtype)
     size = samples.count if batch_size is None else min(batch_size, samples.count)
     options = dict(optimizer_options or {})
     order = seed if shuffle else None
-    setting = _setting(derivation, samples, lr, size, optimizer, options, dtype, reduce, order)
-    driver = optimizer_named(optimizer, list(samples.parameters.values()), lr, options, dtype)
+    setting = cache(partial(setting_of, derivation, samples, lr, size, optimizer, options, dtype, reduce, order))
+    batches = batches_of(derivation, samples, size, dtype, reduce, order, program.backend)
     state = _State(list(samples.parameters.values()))
+    start, observed = state.parameters, bool(log or verify)
+    worth = backend == "auto" and not observed and pays(batches, optimizer, options, epochs)
+    native = _native(batches, start, optimizer, lr, options, observed) if worth or backend == "jit" else None
+    driver, take = native or _in_python(batches, optimizer_named(optimizer, start, lr, options, dtype), observed)
     if resume_from is not None:
-        state.resume(load(resume_from, setting), driver, samples, dtype)
-    batches = batches_of(derivation, samples, size, dtype, reduce, order)
+        state.resume(load(resume_from, setting()), driver, samples, dtype)
     keeper = _Keeper(derivation, program, samples, setting, driver, log, verify, save_to, save_every, progress)
-    with _interrupts() as stop, numpy.errstate(all="ignore"):
-        _run(state, batches, driver, keeper, epochs, stop)
+    with interrupts() as stop, numpy.errstate(all="ignore"):
+        _run(state, take, keeper, epochs * batches.per_epoch, stop)
     keeper.save(state)
     return keeper.run(state)
 
@@ -129,9 +141,9 @@ class _State:
     parameters: list[Any]
     step: int = 0
     loss: float | None = None
-    epochs: list[float] = field(default_factory=list)
+    epochs: Losses = field(default_factory=Losses)
 
-    def resume(self, checkpoint: Checkpoint, driver: Optimizer, samples: Samples, dtype: str) -> None:
+    def resume(self, checkpoint: Checkpoint, driver: Stateful, samples: Samples, dtype: str) -> None:
         real = getattr(numpy, dtype)
         try:
             self.parameters = [
@@ -143,49 +155,104 @@ class _State:
             driver.restore(checkpoint.optimizer)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
             raise DataError("the checkpoint's parameters or its optimizer's state are damaged.") from None
-        self.step, self.loss, self.epochs = checkpoint.step, checkpoint.loss, list(checkpoint.epochs)
+        self.step, self.loss, self.epochs = checkpoint.step, checkpoint.loss, Losses(checkpoint.epochs)
 
 
-def _run(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, epochs: int, stop: _Stop) -> None:
-    """Step by step to the last epoch; `state` is always that of the last complete step."""
-    per_epoch = batches.per_epoch
-    keeper.total = total = epochs * per_epoch
-    stride = keeper.save_every if keeper.save_to is not None else CHUNK
-    plain = driver.lr if isinstance(driver, GradientDescent) and not keeper.observes else None
-    descend = batches.descend
+_Take: TypeAlias = "Callable[[_State, _Keeper, int], None]"
+"""Takes some steps, at most so many; `state` is then that of the last complete step."""
+
+
+def _native(
+    batches: Batches, start: list[Any], name: str, lr: float, options: Mapping[str, Any], observed: bool
+) -> tuple[Stateful, _Take] | None:
+    """The loop in native code; None where it has none, and where nobody asked for it and the compiler does not work."""
+    from symgrad.training.native import native_loop  # loads llvmlite, only on request
+
+    try:
+        native = native_loop(batches, start, name, lr, options, observed)
+    except BackendError:
+        if batches.backend == "jit":
+            raise
+        return None
+    return None if native is None else (native, partial(_advance, native, batches))
+
+
+def _in_python(batches: Batches, driver: Optimizer, observed: bool) -> tuple[Stateful, _Take]:
+    """Many steps at a time in a loop made for them, or step by step."""
+    if isinstance(driver, GradientDescent) and not observed and batches.descend is not None:
+        return driver, partial(_descend, batches.descend, driver, batches)
+    return driver, lambda state, keeper, _: _step(driver, batches, state, keeper)
+
+
+def _run(state: _State, take: _Take, keeper: _Keeper, total: int, stop: Stop) -> None:
+    """Up to the last step; `state` is always that of the last complete step."""
+    keeper.total = total
+    stride = keeper.save_every if keeper.save_to is not None else total
     while state.step < total:
-        epoch, position = divmod(state.step, per_epoch)
-        if plain is None or descend is None:
-            _step(state, batches, driver, keeper, epoch)
-        else:
-            count = min(CHUNK, stride - state.step % stride)  # not beyond the next checkpoint
-            rows = batches.of(epoch)
-            rows = rows[position : position + count] if position or count < per_epoch else rows
-            new, loss, done = descend(state.parameters, rows, plain)
-            if done:
-                state.parameters, state.loss, state.step = new, loss, state.step + done
-            if done < len(rows):
-                _step(state, batches, driver, keeper, epoch)
-        if state.step == (epoch + 1) * per_epoch:
-            keeper.end_epoch(state, epoch)
+        take(state, keeper, min(total - state.step, stride - state.step % stride))  # not beyond the next checkpoint
         keeper.after_step(state)
         if stop.requested:
             keeper.save(state)
             raise KeyboardInterrupt
 
 
-def _step(state: _State, batches: Batches, driver: Optimizer, keeper: _Keeper, epoch: int) -> None:
+def _advance(native: NativeLoop, batches: Batches, state: _State, keeper: _Keeper, limit: int) -> None:
+    """A stretch of steps in native code."""
+    begun = time.perf_counter()
+    if keeper.verify or callable(keeper.log):
+        limit = 1  # whoever looks at a step finds the run there
+    stretch = native.advance(state.parameters, state.step, limit)
+    if keeper.observes:
+        for loss, old, gradient in native.rows(stretch):
+            state.loss, state.step = loss, state.step + 1
+            keeper.observe(state, old, gradient, batches)
+            keeper.end_epoch(state, batches.per_epoch)
+    elif stretch.done:
+        state.loss, state.step = native.loss, state.step + stretch.done
+        state.epochs.extend(stretch.ends)
+    state.parameters = native.parameters()
+    native.pace_by(stretch, time.perf_counter() - begun)
+    if stretch.done < stretch.asked:
+        keeper.stop_non_finite(state, batches)
+
+
+def _descend(
+    descend: Descent, driver: GradientDescent, batches: Batches, state: _State, keeper: _Keeper, limit: int
+) -> None:
+    """A stretch of steps in a loop in Python, and the next by itself where its numbers are not finite."""
+    per_epoch = batches.per_epoch
+    epoch, position = divmod(state.step, per_epoch)
+    count = min(CHUNK, limit)
+    rows, repeats = batches.of(epoch), 1
+    if position or count < per_epoch:
+        rows = rows[position : position + count]
+    elif batches.seed is None:
+        repeats = count // per_epoch
+    new, loss, done, ends = descend(state.parameters, rows, driver.lr, repeats)
+    if done:
+        state.parameters, state.loss, state.step = new, loss, state.step + done
+    if repeats > 1:
+        state.epochs.extend(numpy.asarray(ends))
+    else:
+        keeper.end_epoch(state, per_epoch)
+    if done < repeats * len(rows):
+        _step(driver, batches, state, keeper)
+
+
+def _step(driver: Optimizer, batches: Batches, state: _State, keeper: _Keeper) -> None:
     """One step, looked at from all sides."""
     old = state.parameters
+    epoch, position = divmod(state.step, batches.per_epoch)
     try:
-        loss, *gradient = batches.gradient(*old, *batches.of(epoch)[state.step % batches.per_epoch])
+        loss, *gradient = batches.gradient(*old, *batches.of(epoch)[position])
     except numpy.linalg.LinAlgError:
         keeper.stop_singular(state)
     new = driver.update(old, gradient)
     if not all(numpy.isfinite(value).all() for value in (loss, *new)):
-        keeper.stop_non_finite(state, batches, epoch)
+        keeper.stop_non_finite(state, batches)
     state.parameters, state.loss, state.step = new, loss, state.step + 1
-    keeper.observe(state, epoch, old, gradient, batches)
+    keeper.observe(state, old, gradient, batches)
+    keeper.end_epoch(state, batches.per_epoch)
 
 
 @dataclass
@@ -195,8 +262,8 @@ class _Keeper:
     derivation: Derivation
     program: Program
     samples: Samples
-    setting: dict[str, Any]
-    driver: Optimizer
+    setting: Callable[[], dict[str, Any]]
+    driver: Stateful
     log: Log | Literal["steps"] | None
     verify: bool
     save_to: str | Path | None
@@ -212,24 +279,29 @@ class _Keeper:
         """Whether every single step is looked at."""
         return bool(self.log or self.verify)
 
-    def observe(self, state: _State, epoch: int, old: list[Any], gradient: list[Any], batches: Batches) -> None:
+    def observe(self, state: _State, old: list[Any], gradient: list[Any], batches: Batches) -> None:
         """One step: verify it, log it."""
-        seen = batches.positions(epoch, state.step - 1 - epoch * batches.per_epoch)
+        if not self.observes:
+            return
+        epoch, position = divmod(state.step - 1, batches.per_epoch)
+        seen = batches.positions(epoch, position)
         if self.verify:
             self.verifications.append(self._verified(old, gradient, seen))
         if self.log is not None:
-            record = self._record(state, epoch, gradient, seen, batches.size)
+            record = self._record(state, epoch, old, gradient, seen, batches.size)
             if self.log == "steps":
                 self.steps.append(record)
             else:
                 self.log(record)
 
-    def end_epoch(self, state: _State, epoch: int) -> None:
-        """After each epoch: note its last loss, log it."""
+    def end_epoch(self, state: _State, per_epoch: int) -> None:
+        """After an epoch's last step: note its loss, log it."""
+        if len(state.epochs) == state.step // per_epoch:
+            return
         assert state.loss is not None
         state.epochs.append(float(state.loss))
         if callable(self.log):
-            self.log((epoch, state.epochs[-1]))
+            self.log((len(state.epochs) - 1, state.epochs[-1]))
 
     def after_step(self, state: _State) -> None:
         """After a step or a stretch of them: save, report."""
@@ -244,13 +316,14 @@ class _Keeper:
             parameters = {n: numpy.asarray(v).tolist() for n, v in self._named(state.parameters).items()}
             loss = None if state.loss is None else float(state.loss)
             save(
-                self.save_to, Checkpoint(self.setting, parameters, state.step, state.epochs, loss, self.driver.state())
+                self.save_to,
+                Checkpoint(self.setting(), parameters, state.step, list(state.epochs), loss, self.driver.state()),
             )
 
     def run(self, state: _State) -> Run:
         return Run(
             self._named(state.parameters),
-            tuple(state.epochs),
+            state.epochs.copy(),
             tuple(self.steps),
             state.step,
             tuple(self.verifications),
@@ -266,27 +339,30 @@ class _Keeper:
         message = f"training stopped at step {state.step + 1}: a matrix is singular there."
         raise NonFiniteError(message, self.run(state)) from None
 
-    def stop_non_finite(self, state: _State, batches: Batches, epoch: int) -> None:
+    def stop_non_finite(self, state: _State, batches: Batches) -> None:
         """Say at which step, sample and node infinity or NaN came in; what is complete stays.
 
         Raises:
             NonFiniteError: always.
         """
         self.save(state)
-        seen = batches.positions(epoch, state.step - epoch * batches.per_epoch)
+        epoch, position = divmod(state.step, batches.per_epoch)
+        seen = batches.positions(epoch, position)
         sample, began = where_it_began(self.program, list(self._points(state.parameters, seen)))
         which = f"samples {seen[0]} to {seen[-1]}" if self.samples.batched else f"sample {seen[sample]}"
         place = f"step {state.step + 1} (epoch {epoch}, {which})"
         kept = f" The last complete step is in {self.save_to}." if self.save_to is not None else ""
         raise NonFiniteError(f"training stopped at {place}: {began}.{kept}", self.run(state))
 
-    def _record(self, state: _State, epoch: int, gradient: list[Any], seen: list[int], size: int) -> StepRecord:
+    def _record(
+        self, state: _State, epoch: int, old: list[Any], gradient: list[Any], seen: list[int], size: int
+    ) -> StepRecord:
         inputs: dict[str, Any] = {}
         for name, column in self.samples.columns.items():
             values = column[seen].tolist()
             inputs[name] = values[0] if size == 1 and not self.samples.batched else values
         assert state.loss is not None
-        return StepRecord(epoch, inputs, float(state.loss), self._named(gradient))
+        return StepRecord(epoch, inputs, float(state.loss), self._named(gradient), self._named(old))
 
     def _points(self, parameters: list[Any], seen: list[int]) -> Iterator[dict[str, Any]]:
         """The samples as points; one point of slices where the model has the sample axis itself."""
@@ -301,7 +377,7 @@ class _Keeper:
         from symgrad.checks.verification import verify_batch  # loads torch, so only on request
 
         points = tuple(self._points(parameters, seen))
-        return verify_batch(self.derivation, points, self.program, self._named(gradient), str(self.setting["reduce"]))
+        return verify_batch(self.derivation, points, self.program, self._named(gradient), str(self.setting()["reduce"]))
 
     def _named(self, parameters: Sequence[Any]) -> dict[str, Any]:
         return {name: _plain(value) for name, value in zip(self.derivation.wrt, parameters, strict=True)}
@@ -310,69 +386,3 @@ class _Keeper:
 def _plain(value: Any) -> Value:
     """A Python float, or an array."""
     return value if numpy.ndim(value) else float(value)
-
-
-@dataclass
-class _Stop:
-    """Whether someone asked the run to stop."""
-
-    requested: bool = False
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Stop]:
-    """Let the step under way finish on SIGINT; a second SIGINT stops at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def remember(*_: object) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.requested = True
-
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _check_options(lr: float, epochs: int, batch_size: int | None, save_every: int, reduce: str) -> None:
-    if not (isinstance(lr, (int, float)) and math.isfinite(lr) and lr > 0):
-        raise DataError(f"lr is {lr!r}; a learning rate is a positive number.")
-    if not isinstance(epochs, int) or epochs < 0:
-        raise DataError(f"epochs is {epochs!r}; it is a whole number, 0 or more.")
-    if batch_size is not None and (not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1):
-        raise DataError(f"batch_size is {batch_size!r}; it is a whole number, 1 or more, or None for all samples.")
-    if not isinstance(save_every, int) or save_every < 1:
-        raise DataError(f"save_every is {save_every!r}; it is a whole number, 1 or more.")
-    if reduce not in ("mean", "sum"):
-        raise DataError(f"reduce is {reduce!r}; it is 'mean' or 'sum'.")
-
-
-def _setting(
-    derivation: Derivation, samples: Samples, lr: float, size: int, optimizer: str, options: dict[str, Any],
-    dtype: str, reduce: str, order: int | None,
-) -> dict[str, Any]:  # fmt: skip
-    """What a trajectory depends on, as JSON gives it back."""
-    lines = [f"{n.name}={n.body}" for n in derivation.primal.nodes]
-    digest = hashlib.sha256()
-    for name, values in sorted({**samples.columns, **samples.constants}.items()):
-        digest.update(name.encode() + numpy.asarray(values).tobytes())
-    whole = {
-        "dtype": dtype,
-        "model": hashlib.sha256("\n".join([*lines, derivation.output]).encode()).hexdigest(),
-        "data": digest.hexdigest(),
-        "wrt": list(derivation.wrt),
-        "lr": lr,
-        "batch_size": size,
-        "optimizer": optimizer.lower(),
-        "optimizer_options": options,
-        "reduce": reduce,
-        **({} if order is None else {"shuffled with seed": order}),
-    }
-    loaded: dict[str, Any] = json.loads(json.dumps(whole))
-    return loaded

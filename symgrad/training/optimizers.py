@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from symgrad.backends.numpy import scalar_type
 
-class Optimizer(Protocol):
-    """Turns gradients into new parameters."""
 
-    def update(self, parameters: list[Any], gradient: Sequence[Any]) -> list[Any]:
-        """The parameters after one step."""
+class Stateful(Protocol):
+    """What a checkpoint of an optimizer holds."""
 
     def state(self) -> dict[str, Any]:
         """What the next step depends on besides the parameters, as JSON can hold it."""
@@ -19,15 +18,23 @@ class Optimizer(Protocol):
         """Go on from a saved state."""
 
 
+class Optimizer(Stateful, Protocol):
+    """Turns gradients into new parameters."""
+
+    def update(self, parameters: list[Any], gradient: Sequence[Any]) -> list[Any]:
+        """The parameters after one step."""
+
+
 class GradientDescent:
     """`p - lr*dL/dp`, rounded as `p.data - lr*p.grad.data` is in torch.
 
     Args:
         lr: the learning rate, positive.
+        dtype: the precision of the parameters, which the rate takes.
     """
 
-    def __init__(self, lr: float) -> None:
-        self.lr = lr
+    def __init__(self, lr: float, dtype: str = "float64") -> None:
+        self.lr = scalar_type(dtype)(lr)
 
     def update(self, parameters: list[Any], gradient: Sequence[Any]) -> list[Any]:
         lr = self.lr
@@ -56,7 +63,7 @@ def optimizer_named(
         DataError: if torch has no such optimizer, or it cannot take the options.
     """
     if name.lower() == "sgd" and not options:
-        return GradientDescent(lr)
+        return GradientDescent(lr, dtype)
     from symgrad.training.torch_optim import TorchOptimizer  # torch is loaded on request
 
     return TorchOptimizer(name, parameters, lr, options, dtype)
