@@ -144,12 +144,17 @@ class Reader:
             held = list(side)
             if len(held) == 2 and is_differential(held[0]) and canonical(held[1]) not in self.known:
                 letters.append(self.row([held[1][1]]).replace(" ", ""))
-                held = [held[0], held[1][0]]
+                held = [held[0], self.bare(held[1][0])]
             ET.SubElement(plain, "mrow").extend(held)
         if canonical(plain) in self.known:
             return f"{self.known[canonical(plain)]}[{','.join(letters)}]"
         assert not (len(part[1]) and is_differential(part[1][0])), f"an unknown derivative: {canonical(part)}"
         return f"(({self.row([part[0]])})/({self.row([part[1]])}))"
+
+    def bare(self, part: ET.Element) -> ET.Element:
+        """A name out of its parentheses, in which it stands where it has a subscript of its own."""
+        inside = list(part)
+        return inside[1] if len(inside) == 3 and canonical(inside[1]) in self.known else part
 
     def cases(self, rows: Sequence[ET.Element]) -> str:
         """A case distinction."""

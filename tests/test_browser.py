@@ -42,6 +42,13 @@ document.documentElement.dataset.seen = JSON.stringify({
   requests: performance.getEntriesByType("resource").length,
   scripts: document.scripts.length,
   rules: Math.min(...[...document.querySelectorAll(".blank:not(.short) > .rule")].map(r => box(r).width)),
+  // how close the ink of formulas in one row comes to that of the next, and what scrolls up and down
+  gap: Math.min(...[...document.querySelectorAll("tr")].map(row => [row, row.nextElementSibling])
+    .filter(pair => pair.every(row => row && row.querySelector("mfrac")))
+    .map(([row, next]) => Math.min(...[...next.querySelectorAll("mfrac")].map(f => box(f).top))
+      - Math.max(...[...row.querySelectorAll("mfrac")].map(f => box(f).bottom)))),
+  upright: [...document.querySelectorAll(".scroll, summary")]
+    .filter(e => e.scrollHeight > e.clientHeight + 1 || getComputedStyle(e).overflowY != "hidden").length,
   ink: getComputedStyle(document.body).color, ground: getComputedStyle(document.body).backgroundColor,
 });
 </script>
@@ -87,6 +94,8 @@ def test_reports(example: str, width: int, tmp_path: Path) -> None:
     assert told["window"] == width
     assert told["page"] <= width
     assert told["fraction"] > 1.5 * told["font"]
+    assert told["gap"] > 0.6 * told["font"], "rows of fractions stand apart"
+    assert told["upright"] == 0, "nothing scrolls up and down, and nothing is cut off"
     assert told["open"] >= 1
     assert told["before"] == 0
     assert told["after"] == told["lines"] > 0

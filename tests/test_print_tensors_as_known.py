@@ -6,10 +6,13 @@ import re
 
 import numpy as np
 import pytest
-from test_print_tensors import NETWORK, derivation_of
+from test_print_tensors import ALL, NETWORK, derivation_of
 
 import symgrad as sg
+from symgrad.calculus.tensor_forms import TensorForms
 from symgrad.errors import RenderError
+from symgrad.renderers.latex_formula import latex_name
+from symgrad.renderers.mathml_pieces import mathml_name
 
 # the printout itself
 
@@ -72,7 +75,29 @@ def test_latex_of_the_small_network() -> None:
     assert r"\delta_{2} := \frac{\partial L}{\partial z_{2}} &= 2 \left(z_{2} - y\right)" in latex
     assert r"\frac{\partial L}{\partial a} &= W_{2}^{\top} \delta_{2}" in latex
     assert r"\frac{\partial L}{\partial a} \odot \left(1 - a \odot a\right)" in latex
-    assert r"\frac{\partial {z_{2}}_{i}}{\partial {W_{2}}_{i, j}} = a_{j}" in latex
+    assert r"\frac{\partial (z_{2})_{i}}{\partial (W_{2})_{i, j}} = a_{j}" in latex
+
+
+def test_entries_of_names_with_a_subscript() -> None:
+    """Entry 0 of z2 cannot be read as entry 20 of z, nor as z_20; a name without a subscript needs no parentheses."""
+    text = "x: (d,)\nW2: (d, d)\nw_1: (d,)\nz2 = W2 @ x + w_1\nL = sum(z2**2) + z2[0]*w_1[0]"
+    latex, html = (sg.render(sg.derive(sg.read(text)), format, tensors="index") for format in ("latex", "html"))
+    for entry in (r"(z_{2})_{0}", r"(W_{2})_{i, j}", r"(w_{1})_{0}", r"\, x_{j}", r"L}{\mathrm{d}(W_{2})_{i, j}}"):
+        assert entry in latex
+    assert not re.search(r"_\{\w+\}\}?(\{\})?_", latex)
+    opened, closed = '<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+    held = f"<msub><mrow>{opened}<msub><mi>z</mi><mn>2</mn></msub>{closed}</mrow><mrow><mn>0</mn></mrow></msub>"
+    assert held in html
+    assert "<msub><msub>" not in html
+    assert "z2[0]" in sg.render(sg.derive(sg.read(text)), "unicode", tensors="index")
+
+
+def test_letters_for_derivatives_with_entries() -> None:
+    """δ₂ with an index stands in parentheses, δ without a number does not."""
+    latex = sg.render(network(), "latex", tensors="index")
+    assert r"\frac{\partial L}{\partial a_{j}} &= \sum_{i} (\delta_{2})_{i} \, (W_{2})_{i, j}" in latex
+    one = sg.derive(sg.read("x: (d,)\nW: (d, d)\nz = W @ x\nL = sum(z**2)"))
+    assert r"\delta_{i} \, W_{i, j}" in sg.render(one, "latex", tensors="index")
 
 
 @pytest.mark.parametrize(
@@ -115,12 +140,40 @@ def test_reasons(model: str, reason: str) -> None:
 
 def test_inserted_nodes_have_no_name() -> None:
     """What the reader inserted is told as its formula; JSON alone names it."""
-    for name in ("one_softmax", "attention", "standard_deviation", "inserted_operand"):
-        derivation = derivation_of(name)
+    told = 0
+    for model in ALL:
+        derivation = derivation_of(model.name)
         inserted = [node.name for node in derivation.primal.nodes if node.inserted]
-        assert inserted
-        for format in ("text", "unicode", "latex"):
-            assert not any(re.search(rf"\b{n}\b", sg.render(derivation, format)) for n in inserted)
+        hidden = [name for name in inserted if name in TensorForms(derivation).hidden]
+        told += len(hidden)
+        for format in ("text", "unicode", "latex", "html", "markdown") if hidden else ():
+            printed = sg.render(derivation, format)
+            spelled = {name: {name, latex_name(name), mathml_name(name)} for name in hidden}
+            seen = [n for n in hidden for s in spelled[n] if re.search(rf"(?<!\w){re.escape(s)}(?!\w)", printed)]
+            assert not seen, f"{model.name}, {format}"
+    assert told > 20
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("x: (d,)\nW: (h, d)\nb: (h,)\na = tanh(W @ x + b)\nL = sum(a**2)", "tanh acts entry by entry, so ⊙"),
+        (
+            "x: (d,)\nW: (h, d)\nb: (h,)\nc: (h,)\na = c*(W @ x) + b*c\nL = sum(a**2)",
+            "a is made entry by entry, so ⊙",
+        ),
+    ],
+)
+def test_reasons_name_what_the_user_wrote(source: str, reason: str) -> None:
+    """A ⊙ that comes from an inserted node is explained by the definition that the node is part of."""
+    derivation = sg.derive(sg.read(source))
+    inserted = [node.name for node in derivation.primal.nodes if node.inserted]
+    assert inserted
+    for format in ("unicode", "latex", "html", "markdown"):
+        printed = sg.render(derivation, format)
+        spelled = {spell(name) for name in inserted for spell in (str, latex_name, mathml_name)}
+        assert not any(re.search(rf"(?<!\w){re.escape(s)}(?!\w)", printed) for s in spelled), format
+    assert reason in sg.render(derivation, "unicode")
 
 
 def test_letters_keep_clear_of_names() -> None:

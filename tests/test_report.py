@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tensor_models import BY_NAME as MODEL
 import symgrad as sg
 from symgrad.cli import run
 from symgrad.renderers.chart import MOST_POINTS, Chart, Series, line_chart, thinned
+from symgrad.renderers.options import DETAILS
+from symgrad.renderers.plain_names import plain_name
 
 SEED = "y_pred = x*w; l = (y_pred - y)**2"
 TRAINING = ["--data", "x=1,2,3", "--data", "y=2,4,6", "--init", "w=1"]
@@ -175,6 +178,35 @@ def test_worksheets_in_markdown_and_latex(name: str, tmp_path: Path) -> None:
         assert sheet.rstrip().endswith("\\newpage\n\\textbf{")
 
 
+# the problem on a worksheet
+
+
+def test_the_sheet_tells_the_problem(tmp_path: Path) -> None:
+    """A sheet has the definitions, even where the answer alone is asked for, and the point once; a key has neither."""
+    derivation = sg.derive(sg.read(SEED), ["w"])
+    evaluation = sg.compile(derivation)({"x": 3.0, "y": 6.0, "w": 1.5})
+    for detail in DETAILS:
+        sheet = sg.render(derivation, "text", evaluation=evaluation, detail=detail, blanks=True)
+        assert sheet.startswith(
+            "Given   y_pred = x*w\n        l      = (y_pred - y)**2\nAt x = 3, w = 1.5 and y = 6.\n"
+        )
+        key = sg.render(derivation, "text", evaluation=evaluation, detail=detail, solutions=True)
+        assert key.startswith("Key")
+        assert "Given" not in key
+        assert "At x" not in sg.render(derivation, "text", detail=detail, blanks=True)
+        assert "At x" not in sg.render(derivation, "text", evaluation=evaluation, detail=detail)
+    small, large = sg.derive(sg.read("w: (n,)\nL = sum(w**2)")), {"w": [0.5] * 30}
+    told = sg.render(small, "unicode", evaluation=sg.compile(small)(large), detail="answer", blanks=True)
+    assert "Given   L = sum(w**2)" in told
+    assert "At w = array of shape (30,), from 0.5 to 0.5." in told
+    for suffix in ("html", "md", "tex"):
+        file = tmp_path / f"r.{suffix}"
+        assert run(["report", SEED, "-w", "w", "--at", "x=3,y=6,w=1", "--blanks", "-o", str(file)]) == 0
+        page = file.read_text(encoding="utf-8")
+        assert "At the point" in page
+        assert not re.search(r"^(<p>)?At (?!the point)", page, re.MULTILINE), "its table says it"
+
+
 # names and drawings
 
 
@@ -190,6 +222,68 @@ def test_names_are_printed_as_asked(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "pred" not in latex.partition(r"\begin{document}")[2]
     assert run(["report", SEED, "--name", "z=Z", "-o", str(tmp_path / "r.html")]) == 2
     assert "'z'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("latex", "plain"),
+    [
+        (r"\vartheta", "ϑ"),
+        (r"\varepsilon", "ε"),
+        (r"\epsilon", "ϵ"),
+        (r"\varphi_{1}", "φ_1"),
+        (r"\ell", "ℓ"),
+        (r"\hat{y}", "ŷ"),
+        (r"\hat y", "ŷ"),
+        (r"\bar{\theta}", "θ̄"),
+        (r"\vec{v}_{\max}", "v⃗_max"),
+        (r"\mathbf{W}^{(1)}", "W^(1)"),
+        (r"\mathrm{y\_pred}", "y_pred"),
+        (r"\unknown{x}", "unknownx"),
+    ],
+)
+def test_names_in_plain_letters(latex: str, plain: str) -> None:
+    """A name given in LaTeX has Unicode's letters and accents where there is no LaTeX."""
+    assert plain_name(latex) == plain
+
+
+@pytest.mark.parametrize("name", [r"w^{(1)}", "w'", r"\mathbf{w}^{*}_{2}"])
+def test_names_with_a_superscript(name: str) -> None:
+    """What is raised to a power, or has entries, and has a superscript of its own gets no second one."""
+    scalar, vector = sg.derive(sg.read("l = w**3")), sg.derive(sg.read("w: (d,)\nl = w[0]**3"))
+    assert rf"\left({name}\right)^{{2}}" in sg.render(scalar, "latex", names={"w": name})
+    assert re.search(r"\\left\(\(?w|\\left\(\(\\mathbf", sg.render(vector, "latex", names={"w": name}))
+    page = sg.render(scalar, "html", names={"w": r"w^{(1)}"})
+    assert "<msup><mrow><mo" in page
+    assert "<msup><msup>" not in page
+    entries = sg.render(vector, "html", names={"w": r"w^{(1)}"})
+    assert "<msubsup><mi>w</mi><mrow><mn>0</mn></mrow><mi>(1)</mi></msubsup>" in entries
+    assert "(w^(1))³" in sg.render(scalar, "unicode", names={"w": r"w^{(1)}"})
+
+
+def test_zero_has_no_sign() -> None:
+    """−0.0 prints as 0 in every format; a verdict that fails for it shows both numbers in full."""
+    derivation = sg.derive(sg.read("l = -relu(w)"))
+    at = sg.compile(derivation)({"w": -1.0})
+    assert str(at.gradient["w"]) == str(at.value) == "-0.0"
+    for format in ("text", "unicode", "latex", "markdown", "html"):
+        assert not re.search("[-−]0(?![.\\d])", sg.render(derivation, format, evaluation=at)), format
+    verified = sg.verify(derivation, {"w": -1.0})
+    assert "-0" not in sg.render(verified, "text")
+    (point,) = verified.verdicts
+    wrong = tuple(replace(v, value=-0.0, reference=0.0, passed=False) for v in point)
+    told = sg.render(replace(verified, verdicts=(wrong,)), "text")
+    assert re.search(r"-0\.0 +0\.0", told)
+    assert "is -0.0, where" in told
+
+
+def test_a_size_that_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The shape that the message proposes is one that the reader takes."""
+    arguments = ["x: (d,)\nW: (h, d)\nL = sum((W @ x)**2)", "--data", "x=[[1,2],[3,4]]", "--init", "W=glorot"]
+    assert run(["report", *arguments, "-w", "W", "-o", str(tmp_path / "r.html")]) == 2
+    message = capsys.readouterr().err
+    proposed = re.search(r"as in W: (\(.*\))\.", message)
+    assert proposed, message
+    assert proposed[1] == "(3, 3)"
 
 
 def test_latex_has_the_picture_and_the_charts(tmp_path: Path) -> None:
@@ -225,6 +319,7 @@ def test_a_picture_too_wide_for_a_page_is_left_out() -> None:
         ("10⁻⁷·x²", r"10$^{-7}\cdot$x$^{2}$"),
         (r"50% & a_b {c} \input", r"50\% \& a\_b \{c\} \textbackslash{}input"),
         ("σ < β̂", r"$\sigma$ $<$ $\hat{\beta}$"),
+        ("w⃗ = ℓ", r"$\vec{w}$ = $\ell$"),
     ],
 )
 def test_words_of_a_drawing(text: str, latex: str) -> None:
@@ -234,15 +329,17 @@ def test_words_of_a_drawing(text: str, latex: str) -> None:
     assert words(text) == latex
 
 
-def test_the_trajectory_ends_where_the_run_does() -> None:
+def test_the_way_of_what_is_trained_ends_where_the_run_does() -> None:
     """The parameters that a chart shows are those of the run, to the last bit."""
-    from symgrad.cli.report import _trajectory
+    from symgrad.renderers.descent import Training, charts
 
     derivation = sg.derive(sg.read(SEED), ["w"])
     found = sg.train(derivation, {"x": [1.0, 2.0], "y": [2.0, 4.0]}, {"w": 1.0}, epochs=2, log="steps")
-    states = _trajectory(found.steps, {"w": 1.0}, 0.01)
-    assert len(states) == found.step_count + 1
-    assert states[-1] == found.parameters
+    _, way = charts(derivation, Training(found, 0.01, "one sample"))
+    (series,) = way.series
+    assert len(series.points) == found.step_count + 1
+    assert series.points[0] == (0.0, 1.0)
+    assert series.points[-1] == (float(found.step_count), found.parameters["w"])
 
 
 # charts

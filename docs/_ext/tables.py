@@ -16,14 +16,14 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 import symgrad as sg
 from symgrad.examples import ORDER, source
 from symgrad.readers.values import values
-from symgrad.renderers.chart import _DARK, CHART_STYLE, LIGHT, line_chart
+from symgrad.renderers.chart import CHART_STYLE, DARK, LIGHT, line_chart
 from symgrad.renderers.descent import Training, charts, step_table, told_training
 from symgrad.renderers.document import Quantity, Remark, Table
 from symgrad.renderers.quantities import Quantities
 from symgrad.renderers.values import short
 from symgrad.sphinxext.nodes import derivation, fill
 from symgrad.sphinxext.state import note
-from symgrad.sphinxext.work import _in_formats
+from symgrad.sphinxext.work import in_formats
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -41,7 +41,7 @@ class Told(SphinxDirective):
         self.chart = ""
         document = tuple(self.told())
         node = derivation()
-        made = _in_formats(document, {}, self.derivation)
+        made = in_formats(document, {}, self.derivation)
         fill(node, made, f"table-{self.env.new_serialno('table')}")
         node["picture"] = self.chart
         node += nodes.literal_block(made.text, made.text, language="none")
@@ -144,7 +144,7 @@ class Trained(Told):
         data, start = (values(self.options[name].splitlines(), f":{name}:") for name in ("data", "init"))
         rate, epochs = float(self.options["lr"]), int(self.options["epochs"])
         run = sg.train(made, data, start, rate, epochs, log="steps", verify=True)
-        training = Training(run, (), rate, "one sample")
+        training = Training(run, rate, "one sample")
         yield from (block for block in told_training(training) if isinstance(block, Remark))
         yield step_table(made, run.steps)
         self.chart = line_chart(charts(made, training)[0])
@@ -173,7 +173,7 @@ def style_charts(
     """The colours of curves, on pages that have some; they follow the theme's light and dark."""
     if doctree is None or not any("chart" in node["picture"] for node in doctree.findall(derivation)):
         return
-    pairs = zip(LIGHT, _DARK, strict=True)
+    pairs = zip(LIGHT, DARK, strict=True)
     colours = "".join(f".symgrad .chart .s{i}{{stroke:light-dark({a},{b})}}" for i, (a, b) in enumerate(pairs))
     context["metatags"] = context.get("metatags", "") + f"\n<style>{CHART_STYLE}{colours}</style>"
 

@@ -112,8 +112,10 @@ def document_of(
     told = _told(subject, evaluation, detail, notation, tensors)
     if not (blanks or solutions):
         return told
-    from symgrad.renderers.worksheet import worksheet
+    from symgrad.renderers.worksheet import with_problem, worksheet
 
+    if blanks and isinstance(subject, Derivation):
+        told = with_problem(told, _told(subject.primal, None, detail, notation, tensors), subject, evaluation)
     return worksheet(told, blanks=blanks, solutions=solutions)
 
 

@@ -25,7 +25,7 @@ LOGARITHMIC_FROM = 100.0
 """Positive values whose largest is so many times the smallest are drawn on a logarithmic axis, where that is asked."""
 
 LIGHT = ("#1f6fd0", "#c2410c", "#15803d", "#7c3aed", "#b4236b", "#0f766e", "#8a6100", "#4b5563")
-_DARK = ("#6cb0ff", "#ff9d66", "#5bc27a", "#b79cff", "#ff8fc0", "#5fd3c7", "#e5b84a", "#b3bac3")
+DARK = ("#6cb0ff", "#ff9d66", "#5bc27a", "#b79cff", "#ff8fc0", "#5fd3c7", "#e5b84a", "#b3bac3")
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3", "4 2", "1 2", "12 3", "6 2 2 2")
 
 
@@ -40,7 +40,7 @@ CHART_STYLE = f"""\
 .chart .line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round; }}
 .chart .line.back {{ stroke-width: 1; stroke-opacity: .55; }}
 {_colours(LIGHT)}
-@media screen and (prefers-color-scheme: dark) {{ {_colours(_DARK)} }}
+@media screen and (prefers-color-scheme: dark) {{ {_colours(DARK)} }}
 """
 
 

@@ -28,13 +28,11 @@ class Training:
 
     Args:
         run: with its steps logged.
-        trajectory: the parameters before each step and after the last.
         lr: the learning rate.
         batch: samples an update, in words.
     """
 
     run: Run
-    trajectory: tuple[Mapping[str, Value], ...]
     lr: float
     batch: str
 
@@ -89,7 +87,7 @@ def charts(derivation: Derivation, training: Training) -> list[Chart]:
         lines.append(Series("mean of each epoch", tuple(zip(map(float, ends), means, strict=True))))
         lines.append(Series("last of each epoch", tuple(zip(map(float, ends), run.epochs, strict=True))))
     loss = Chart(f"Training curve: {derivation.output} by step", "step", "loss", lines, may_be_logarithmic=True)
-    found = parameter_series(training.trajectory)
+    found = parameter_series(training.run.trajectory)
     if not found:
         return [loss]
     label = found[0].name if len(found) == 1 else "value"

@@ -58,7 +58,7 @@ class FormulaPrinter(TensorFormula):
             return printed
         match expression:
             case sympy.Symbol():
-                return Printed(self.name(expression.name), ATOM)
+                return self.named(expression.name)
             case sympy.Number():
                 return self.number(expression)
             case sympy.NumberSymbol():

@@ -35,9 +35,10 @@ from symgrad.renderers.document import (
 )
 from symgrad.renderers.html_key import HtmlKey
 from symgrad.renderers.mathml import MathmlPrinter
-from symgrad.renderers.mathml_pieces import DOT, EQUALS, MINUS, PLUS, PREFIX_MINUS, distinct_names, escaped, mathml_name
+from symgrad.renderers.mathml_pieces import DOT, EQUALS, MINUS, PLUS, PREFIX_MINUS, distinct_names, escaped, given_name
+from symgrad.renderers.plain_names import plain_name
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
-from symgrad.renderers.text import UnicodeRenderer, plain_name
+from symgrad.renderers.text import UnicodeRenderer
 from symgrad.renderers.values import valued
 
 ARROW = "<mo>→</mo>"
@@ -60,7 +61,7 @@ class HtmlRenderer(HtmlKey):
         title: str = "symgrad",
         fold: bool = False,
     ) -> None:
-        given = {name: mathml_name(plain_name(latex)) for name, latex in (names or {}).items()}
+        given = {name: given_name(plain_name(latex)) for name, latex in (names or {}).items()}
         self.formula = MathmlPrinter({**distinct_names(known), **given})
         self.unicode = UnicodeRenderer(names, known)
         self.title = title

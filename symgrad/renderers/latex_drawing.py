@@ -12,6 +12,7 @@ from typing import Literal
 
 from symgrad.renderers.latex_formula import latex_name
 from symgrad.renderers.layered import Point
+from symgrad.renderers.plain_names import COMMANDS, MARKS
 
 DRAWING_PREAMBLE = (
     r"\ifdefined\pdfextension\def\pdfoperators#1{\pdfextension literal{q #1 Q}}% LuaTeX",
@@ -129,7 +130,6 @@ _SIGNS = {
 }  # fmt: skip
 _RAISED, _LOWERED, _PLAIN = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "₋₀₁₂₃₄₅₆₇₈₉", "-0123456789"
 _PARTS = re.compile(rf"[{_RAISED}]+|[{_LOWERED}]+|.", re.DOTALL)
-_MARKS = {"\u0302": r"\hat", "\u0303": r"\tilde", "\u0304": r"\bar", "\u0307": r"\dot"}
 _ESCAPED = {character: rf"\{character}" for character in "_%&#${}"} | {
     "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
 }  # fmt: skip
@@ -139,15 +139,15 @@ def words(text: str) -> str:
     """Words and simple mathematics as a terminal shows them, in LaTeX's text mode."""
     made: list[str] = []
     for character in _PARTS.findall(unicodedata.normalize("NFD", text)):
-        if character in _MARKS and made:
-            made[-1] = rf"${_MARKS[character]}{{{made[-1].strip('$')}}}$"
+        if character in MARKS and made:
+            made[-1] = rf"$\{MARKS[character]}{{{made[-1].strip('$')}}}$"
         elif character[0] in _RAISED:
             made.append(f"$^{{{character.translate(str.maketrans(_RAISED, _PLAIN))}}}$")
         elif character[0] in _LOWERED:
             made.append(f"$_{{{character.translate(str.maketrans(_LOWERED, _PLAIN))}}}$")
         elif character in _SIGNS:
             made.append(f"${_SIGNS[character]}$")
-        elif "\u0370" <= character < "\u0400":
+        elif character in COMMANDS or "\u0370" <= character < "\u0400":
             made.append(f"${latex_name(character)}$")
         else:
             made.append(_ESCAPED.get(character, character))

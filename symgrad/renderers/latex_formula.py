@@ -14,6 +14,7 @@ from symgrad.core.expression import Expr
 from symgrad.core.indices import Index
 from symgrad.renderers.formula import FormulaPrinter
 from symgrad.renderers.latex_tensors import LatexTensors
+from symgrad.renderers.plain_names import COMMANDS, MARKS
 from symgrad.renderers.strength import ATOM, POWER, PRODUCT, SUM, Printed
 
 _LATEX_NAMES = frozenset(
@@ -57,17 +58,6 @@ _LATEX_NAMES = frozenset(
 _LATEX_FUNCTIONS = frozenset(
     ["exp", "log", "sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "max", "min"]
 )
-_GREEK_LETTERS = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
-    "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "ϕ": "phi", "χ": "chi",
-    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
-    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
-}  # fmt: skip
-_MARKS = {
-    "\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0306": "breve",
-    "\u0307": "dot", "\u0308": "ddot", "\u030c": "check",
-}  # fmt: skip
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
 
 
@@ -173,15 +163,13 @@ def distinct_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_letter(character) for character in text).strip()
+    return "".join(map(_letter, re.findall(r".[\u0300-\u036f\u20d0-\u20ff]*", text))).strip()
 
 
 def _letter(character: str) -> str:
-    """One character of a name, so that LaTeX can set it."""
-    if character in _GREEK_LETTERS:
-        return rf"\{_GREEK_LETTERS[character]} "
-    parts = unicodedata.normalize("NFD", character)
-    base = parts[0]
-    for mark in parts[1:]:
-        base = rf"\{_MARKS.get(mark, 'text')}{{{base}}}"
-    return r"\_" if character == "_" else base
+    """One character of a name, its accents included, so that LaTeX can set it."""
+    base, *marks = list(unicodedata.normalize("NFD", character))
+    base = rf"\{COMMANDS[base]} " if base in COMMANDS else r"\_" if base == "_" else base
+    for mark in marks:
+        base = rf"\{MARKS.get(mark, 'text')}{{{base.strip()}}}"
+    return base

@@ -2,6 +2,7 @@ r"""Tensors in LaTeX: `\sum_{j}`, `W_2^{\top} \delta_2`, `a \odot b`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -16,6 +17,9 @@ from symgrad.renderers.quotients import inverse
 from symgrad.renderers.strength import ATOM, NEGATIVE, POWER, PRODUCT, SUM, Printed
 from symgrad.renderers.tensor_formula import TensorFormula, entrywise_parts, follows_weakly, is_square_of_name
 
+_OWN_SUBSCRIPT = re.compile(r"(?<!\\)_")
+r"""In a name: `W_{2}` has one, `\mathrm{W\_2}` an underscore that is only a letter."""
+
 
 class LatexTensors(TensorFormula):
     r"""`\sum_{j}`, `W_2^{\top} \delta_2`, `a \odot b`."""
@@ -26,18 +30,15 @@ class LatexTensors(TensorFormula):
         return ", ".join(self.print(subscript) for subscript in subscripts)
 
     def subscripted(self, name: str, subscripts: Sequence[Expr]) -> str:
-        """A name with its subscripts; one that has a subscript itself is kept together."""
+        """A name with its subscripts; one that has a subscript of its own stands in parentheses, `(W_{2})_{i, j}`."""
         if not subscripts:
             return name
-        return (
-            f"{{{name}}}_{{{self.subscripts(subscripts)}}}"
-            if "_" in name
-            else f"{name}_{{{self.subscripts(subscripts)}}}"
-        )
+        held = f"({name})" if _OWN_SUBSCRIPT.search(name) else name
+        return f"{held}_{{{self.subscripts(subscripts)}}}"
 
     def entry(self, name: str, subscripts: Sequence[Expr]) -> Printed:
         if name not in self.quantities or name in self.aliases:
-            return Printed(self.subscripted(self.aliases.get(name) or self.name(name), subscripts), ATOM)
+            return self.named(name, subscripts)
         return Printed(self.derivative(self.quantities[name], subscripts), POWER)
 
     def derivative(self, quantity: Quantity, subscripts: Sequence[Expr] = ()) -> str:

@@ -27,7 +27,10 @@ _GREEK = {
     "Omega": "Ω",
 }  # fmt: skip
 _MARKS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙"}
-_COMBINING = {"\u0302": "^", "\u0303": "~", "\u0304": "¯", "\u0307": "˙"}
+_COMBINING = {
+    "\u0302": "^", "\u0303": "~", "\u0304": "¯", "\u0307": "˙", "\u0308": "¨", "\u030c": "ˇ", "\u0306": "˘",
+    "\u20d7": "→",
+}  # fmt: skip
 
 
 def escaped(text: str) -> str:
@@ -85,6 +88,15 @@ def mathml_name(name: str) -> str:
         return base
     index = f"<mn>{tail}</mn>" if tail.isdigit() else f"<mi>{escaped(tail)}</mi>"
     return f"<msub>{base}{index}</msub>"
+
+
+def given_name(name: str) -> str:
+    """A name that its user spelled, which may have a place above it, `W^(1)_2`."""
+    base, hat, above = name.partition("^")
+    if not (base and hat):
+        return mathml_name(name)
+    above, low, below = above.partition("_")
+    return raised(mathml_name(base + low + below), f"<mi>{escaped(above)}</mi>")
 
 
 def _letter(character: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -31,6 +32,7 @@ from symgrad.renderers.tensor_formula import TensorFormula, entrywise_parts, fol
 TIMES_ENTRYWISE = "<mo>⊙</mo>"
 OVER_ENTRYWISE = "<mo>⊘</mo>"
 TOP = "<mo>⊤</mo>"
+_RAISED_NAME = re.compile(r"<msup>(.*)(<mi>[^<]*</mi>)</msup>")
 MINUS_ONE = row(f"{PREFIX_MINUS}<mn>1</mn>")
 
 
@@ -55,12 +57,17 @@ class MathmlTensors(TensorFormula):
         return COMMA.join(self.print(subscript) for subscript in subscripts)
 
     def subscripted(self, name: str, subscripts: Sequence[Expr]) -> str:
-        """A name with its subscripts."""
-        return f"<msub>{name}{row(self.subscripts(subscripts))}</msub>" if subscripts else name
+        """A name with its subscripts; one that has a subscript of its own stands in parentheses."""
+        if not subscripts:
+            return name
+        above = _RAISED_NAME.fullmatch(name)
+        if above and "<msub>" not in name:
+            return f"<msubsup>{above[1]}{row(self.subscripts(subscripts))}{above[2]}</msubsup>"
+        return f"<msub>{fenced(name) if '<msub' in name else name}{row(self.subscripts(subscripts))}</msub>"
 
     def entry(self, name: str, subscripts: Sequence[Expr]) -> Printed:
         if name not in self.quantities or name in self.aliases:
-            return Printed(self.subscripted(self.aliases.get(name) or self.name(name), subscripts), ATOM)
+            return self.named(name, subscripts)
         return Printed(self.derivative(self.quantities[name], subscripts), POWER)
 
     def derivative(self, quantity: Quantity, subscripts: Sequence[Expr] = ()) -> str:
@@ -84,7 +91,7 @@ class MathmlTensors(TensorFormula):
         whole = self.applied(function.kind, function.operands)
         if not function.subscripts:
             return whole
-        return Printed(self.subscripted(fenced(whole.text), function.subscripts), ATOM)
+        return Printed(f"<msub>{fenced(whole.text)}{row(self.subscripts(function.subscripts))}</msub>", ATOM)
 
     # matrix notation
 

@@ -12,7 +12,7 @@ STYLE = """\
 .symgrad td > math { min-width: max-content; }
 .symgrad math mtable.cases > mtr > mtd { text-align: left; padding-right: 0.8em; }
 .symgrad math .ones { font-weight: bold; }
-.symgrad .scroll { overflow-x: auto; max-width: 100%; }
+.symgrad .scroll { overflow: auto hidden; max-width: 100%; padding: 0.15em 0 0.3em; }
 .symgrad table { border-collapse: collapse; margin: 0.3em 0; font-size: inherit; }
 .symgrad th, .symgrad td { padding: 0.22em 0.5em 0.22em 0; text-align: left; vertical-align: baseline;
   font-weight: normal; background: none; border: 0; }
@@ -32,9 +32,11 @@ STYLE = """\
 .symgrad .key .value { padding-right: 1.2em; }
 .symgrad .value.listed { white-space: normal; min-width: 16em; }
 .symgrad .numbers th, .symgrad .numbers td { border-bottom: 1px solid var(--faint); padding: 0.22em 1em 0.22em 0.2em; }
+.symgrad .equations tr:has(mfrac, munder) > *, .symgrad .numbers tr:has(mfrac) > * {
+  padding-top: 0.5em; padding-bottom: 0.5em; }
 .symgrad .numbers .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .symgrad .numbers thead th { color: var(--quiet); font-size: 0.93em; }
-.symgrad details > summary { cursor: pointer; padding: 0.2em 0; overflow-x: auto; white-space: nowrap; }
+.symgrad details > summary { cursor: pointer; padding: 0.2em 0 0.3em; overflow: auto hidden; white-space: nowrap; }
 .symgrad details > summary:focus-visible, .symgrad a:focus-visible {
   outline: 2px solid currentColor; outline-offset: 2px; }
 .symgrad h2, .symgrad h3 { line-height: 1.25; }

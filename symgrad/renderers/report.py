@@ -19,9 +19,9 @@ from symgrad.renderers.html import HtmlRenderer
 from symgrad.renderers.picture import Picture, node_id
 from symgrad.renderers.svg import to_svg
 from symgrad.renderers.titles import names_in, title_of
-from symgrad.renderers.values import whole
+from symgrad.renderers.values import exactly
 from symgrad.renderers.verdicts import narrate_verification
-from symgrad.renderers.worksheet import without_partials
+from symgrad.renderers.worksheet import point_of, without_partials
 
 LIMIT = 200_000
 """A page is kept below so many bytes; what can be done without is left out first."""
@@ -102,7 +102,8 @@ class Report:
             blanks=self.blanks,
             solutions=self.solutions,
         )
-        rest = [block for block in told if not isinstance(block, (*_DEFINING, Key))]
+        point = point_of(self.derivation, self.evaluation) if self.evaluation else None  # which has a table here
+        rest = [block for block in told if not isinstance(block, (*_DEFINING, Key)) and block != point]
         while rest and isinstance(rest[-1], Gap):
             rest.pop()
         return (
@@ -113,7 +114,7 @@ class Report:
 
     def point_table(self) -> Table:
         """The values of the leaves."""
-        return Table(("name", "value"), tuple((name, whole(value)) for name, value in (self.point or {}).items()))
+        return Table(("name", "value"), tuple((name, exactly(value)) for name, value in (self.point or {}).items()))
 
 
 @uncollected

@@ -29,7 +29,7 @@ from symgrad.core.indices import Index, ProductOver, SumOver
 from symgrad.core.symbols import MatrixFunction, Reduction
 from symgrad.renderers.document import Quantity
 from symgrad.renderers.quotients import divisor_of
-from symgrad.renderers.strength import ATOM, POWER, PRODUCT, Printed
+from symgrad.renderers.strength import ATOM, POWER, PRODUCT, Printed, strength_of_name
 
 
 class TensorFormula:
@@ -62,6 +62,15 @@ class TensorFormula:
     @abstractmethod
     def name(self, name: str) -> str:
         """A node's name."""
+
+    def named(self, name: str, subscripts: Sequence[Expr] = ()) -> Printed:
+        """A node's name, or its entry."""
+        text = self.aliases.get(name) or self.name(name)
+        return Printed(self.subscripted(text, subscripts), strength_of_name(text))
+
+    def subscripted(self, name: str, subscripts: Sequence[Expr]) -> str:
+        """`W[i,j]`, of a printed name."""
+        return f"{name}[{self.subscripts(subscripts)}]" if subscripts else name
 
     def tensor_part(self, expression: Expr) -> Printed | None:
         """An entry, a reduction or matrix notation; None for what a scalar formula may hold."""
@@ -114,7 +123,7 @@ class TensorFormula:
 
     def entry(self, name: str, subscripts: Sequence[Expr]) -> Printed:
         """`W[i,j]`, or a derivative under its identifier."""
-        return Printed(f"{self.name(name)}[{self.subscripts(subscripts)}]" if subscripts else self.name(name), ATOM)
+        return self.named(name, subscripts)
 
     def reduction(self, reduction: Reduction) -> Printed:
         """`sum(W[i,j]*x[j], j)`."""

@@ -10,8 +10,9 @@ from symgrad.calculus.matrix_algebra import MatMul, Outer, Transpose, rank, spli
 from symgrad.calculus.tensor_forms import Line, TensorForms
 from symgrad.core.derivation import Derivation, Term
 from symgrad.core.expression import Expr, name_of, occurrences
+from symgrad.core.graph import Node
 from symgrad.core.indices import MaxOver, MinOver, SumOver, entry, subscripts_of
-from symgrad.core.symbols import MatrixFunction
+from symgrad.core.symbols import MatrixFunction, Reduction
 from symgrad.errors import NotDifferentiableError
 from symgrad.functions import Row, row_of
 from symgrad.renderers.document import Entrywise, Formula, Name, Reason, Slope
@@ -78,11 +79,15 @@ class Reasons:
             where = "row" if rank(form) == 1 and len(sums[0].indices) == 1 else "entry"
             yield "broadcast", (Name(term.parent), f" is added to every {where}: summed over ", *over)
         elif not sums and child.shape and _multiplies_entries(tensor):
-            body = child.body
-            if isinstance(body, sympy.Function) and len(body.args) == 1 and isinstance(body.args[0], sympy.Indexed):
-                yield "entrywise", (f"{row_of(body).name} acts entry by entry, so ", Entrywise())
-            else:
-                yield "entrywise", (Name(term.child), " is made entry by entry, so ", Entrywise())
+            yield from self._entrywise(self.derivation.primal[line.parts[0].child])
+
+    def _entrywise(self, child: Node) -> Iterator[tuple[str, Reason]]:
+        """Why a line through `child`, which is told by name, has a ⊙."""
+        body = child.body
+        if isinstance(body, sympy.Function) and len(body.args) == 1 and isinstance(body.args[0], sympy.Indexed):
+            yield "entrywise", (f"{row_of(body).name} acts entry by entry, so ", Entrywise())
+        elif child.shape and body is not None and not body.has(Reduction):
+            yield "entrywise", (Name(child.name), " is made entry by entry, so ", Entrywise())
 
 
 def _is_product(sums: list[Expr]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
@@ -38,6 +37,7 @@ from symgrad.renderers.document import (
 )
 from symgrad.renderers.formula import FormulaPrinter, TextPrinter, UnicodePrinter
 from symgrad.renderers.key_lines import key_lines
+from symgrad.renderers.plain_names import plain_name
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
 from symgrad.renderers.tensor_lines import adjoint_lines, definition_lines
 from symgrad.renderers.values import aligned
@@ -345,27 +345,3 @@ class UnicodeRenderer(LineRenderer):
 
     def spelled(self, line: str) -> str:
         return re.sub(r"  ~ ", "  ≈ ", re.sub(r"(?<![\w)])-(?=[\d.]|inf)", "−", line))
-
-
-_COMBINING = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
-
-
-def plain_name(latex: str) -> str:
-    r"""A name given in LaTeX as a terminal shows it: `\hat{y}` is ŷ, `\theta` is θ."""
-
-    def accent(match: re.Match[str]) -> str:
-        return unicodedata.normalize("NFC", match[2] + _COMBINING[match[1]])
-
-    def letter(match: re.Match[str]) -> str:
-        name = match[1]
-        case = "CAPITAL" if name[0].isupper() else "SMALL"
-        spelled = {"lambda": "lamda"}.get(name.lower(), name.lower()).upper()
-        try:
-            return unicodedata.lookup(f"GREEK {case} LETTER {spelled}")
-        except KeyError:
-            return name
-
-    text = re.sub(r"\\(hat|bar|tilde|dot)\{?(\w)\}?", accent, latex)
-    text = re.sub(r"\\(?:math[a-z]+|boldsymbol|text|operatorname)\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\\([A-Za-z]+)", letter, text)
-    return re.sub(r"[{}$]", "", text)

@@ -24,8 +24,7 @@ class UnicodeTensors(TensorFormula):
 
     def entry(self, name: str, subscripts: Sequence[Expr]) -> Printed:
         if name not in self.quantities or name in self.aliases:
-            shown = self.aliases.get(name) or self.name(name)
-            return Printed(f"{shown}[{self.subscripts(subscripts)}]" if subscripts else shown, ATOM)
+            return self.named(name, subscripts)
         return Printed(self.derivative(self.quantities[name], subscripts), QUOTIENT)
 
     def derivative(self, quantity: Quantity, subscripts: Sequence[Expr] = ()) -> str:

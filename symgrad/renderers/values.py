@@ -14,7 +14,8 @@ DIGITS = 9
 
 
 def short(value: float) -> str:
-    """A number for reading: `-18`, `0.2`, `-17.8`, at most nine digits."""
+    """A number for reading: `-18`, `0.2`, `-17.8`, at most nine digits; a zero has no sign."""
+    value += 0.0  # the one number that this changes is -0.0
     text = f"{value:.{DIGITS}g}"
     return text if float(text) != value or len(repr(value)) > len(text) else _trimmed(repr(value))
 
@@ -73,3 +74,11 @@ def whole(value: Any) -> str:
     if value.size <= LISTED:
         return str(value.tolist())
     return f"array of shape {shape}, from {value.min():.6g} to {value.max():.6g}"
+
+
+def exactly(value: Any) -> str:
+    """A value with all its digits, but `3` for 3.0; a large array by its shape and its range."""
+    if getattr(value, "size", 1) > LISTED:
+        return whole(value)
+    plain: Number = value.tolist() if hasattr(value, "tolist") else value
+    return listed(plain) if all_exact(plain) else str(plain)

@@ -13,6 +13,8 @@ from typing import assert_never
 
 import sympy
 
+from symgrad.core.derivation import Derivation
+from symgrad.core.results import Evaluation
 from symgrad.renderers.document import (
     AdjointRow,
     Adjoints,
@@ -31,6 +33,7 @@ from symgrad.renderers.document import (
     Inline,
     Key,
     Legend,
+    Name,
     Paths,
     Quantity,
     Reason,
@@ -42,7 +45,7 @@ from symgrad.renderers.document import (
     Tensors,
 )
 from symgrad.renderers.picture import Picture
-from symgrad.renderers.values import Number
+from symgrad.renderers.values import Number, exactly
 
 
 def worksheet(document: Document, *, blanks: bool, solutions: bool) -> Document:
@@ -64,6 +67,30 @@ def worksheet(document: Document, *, blanks: bool, solutions: bool) -> Document:
             return (key,)
         case _:
             return document
+
+
+def with_problem(
+    document: Document, definitions: Document, derivation: Derivation, evaluation: Evaluation | None
+) -> Document:
+    """What a sheet has to tell first: the definitions, even where the answer alone is told, and the point."""
+    place = next((i for i, block in enumerate(document, 1) if isinstance(block, (Given, Tensors))), None)
+    if place is None:
+        document, place = (*definitions, Gap(), *document), len(definitions)
+    point = point_of(derivation, evaluation) if evaluation else None
+    return (*document[:place], *([point] if point else []), *document[place:])
+
+
+def point_of(derivation: Derivation, evaluation: Evaluation) -> Remark | None:
+    """The sentence that says where the values are to be found, `At x = 3 and w = 1.`; None where there is no leaf."""
+    used = derivation.primal.ancestors(derivation.output)
+    leaves = [name for name in derivation.primal.leaves if name in used and name in evaluation.nodes]
+    if not leaves:
+        return None
+    parts: list[str | Name] = []
+    for position, name in enumerate(leaves):
+        joint = "At " if not position else " and " if position == len(leaves) - 1 else ", "
+        parts += [joint, Name(name), f" = {exactly(evaluation.nodes[name])}"]
+    return Remark((*parts, "."))
 
 
 def without_partials(picture: Picture) -> Picture:
