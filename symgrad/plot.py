@@ -39,6 +39,9 @@ PANEL = (5.4, 3.6)
 LEVELS = 14
 """Contours of a loss surface."""
 
+HUGE = 1e200
+"""Losses beyond are above the plot; matplotlib's margin and ticks would go beyond the largest float."""
+
 MARKS = 60
 """A longer way is marked at about so many of its steps."""
 
@@ -63,11 +66,15 @@ def loss(run: Run, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     for (label, points), manner in zip(series.items(), ("-", "-", "o"), strict=False):
         faint = len(series) > 1 and label == "each step"
-        ax.plot(*zip(*points, strict=True), manner, label=label, alpha=0.5 if faint else 1, markersize=4)
+        drawn = manner if len(points) > 1 else "o"  # one point makes no line
+        ax.plot(*zip(*points, strict=True), drawn, label=label, alpha=0.5 if faint else 1, markersize=4)
     found = [value for points in series.values() for _, value in points]
     if min(found) > 0 and max(found) >= 100 * min(found):
+        if max(found) > HUGE:
+            ax.set_ylim(min(found), HUGE)
         ax.set_yscale("log")
     ax.set(xlabel="step" if run.steps else "epoch", ylabel="loss")
+    _count(ax)
     if len(series) > 1:
         ax.legend()
     return ax
@@ -97,6 +104,7 @@ def parameters(run: Run, ax: Axes | None = None) -> Axes:
     for line in series:
         ax.plot([first + x for x, _ in line.points], [y for _, y in line.points], label=line.name)
     ax.set(xlabel="step", ylabel=series[0].name if len(series) == 1 else "value")
+    _count(ax)
     if len(series) > 1:
         ax.legend()
     return ax
@@ -126,20 +134,7 @@ def descent(
     from symgrad.training.surface import loss_surface
 
     surface = loss_surface(run, derivation, data, reduce)
-    ax = _axes(ax)
-    way = surface.path.T if len(surface.names) == 2 else (surface.path[:, 0], surface.heights)
-    if len(surface.names) == 2:
-        _contours(surface, ax)
-        ax.set(xlabel=surface.names[0], ylabel=surface.names[1], title=f"{derivation.output} over all samples")
-    else:
-        ax.plot(surface.axes[0], surface.losses, color="0.6", zorder=1)
-        ax.set(xlabel=surface.names[0], ylabel=f"{derivation.output} over all samples")
-    every = max(1, len(surface.path) // MARKS)
-    ax.plot(*way, "o-", markersize=3, linewidth=1, markevery=every, label="steps")
-    ax.plot(*(side[:1] for side in way), "s", color="black", markersize=6, label="start")
-    ax.plot(*(side[-1:] for side in way), "*", color="black", markersize=10, label="end")
-    ax.legend()
-    return ax
+    return _descent(surface, derivation.output, _axes(ax))
 
 
 def graph(
@@ -201,10 +196,13 @@ def training(
         DataError: if the run has no losses, or the data do not fit.
         BackendError: if matplotlib is missing.
     """
-    from symgrad.training.surface import POINTS, entries_of
+    from symgrad.training.surface import POINTS, entries_of, loss_surface
 
-    surface = bool(run.steps) and derivation is not None and data is not None and len(entries_of(run)) in POINTS
-    count = 1 + bool(run.steps) + surface
+    _losses(run)  # whatever is wrong is said before there is a figure
+    surface = None
+    if run.steps and derivation is not None and data is not None and len(entries_of(run)) in POINTS:
+        surface = loss_surface(run, derivation, data, reduce)
+    count = 1 + bool(run.steps) + (surface is not None)
     figure = figure or _pyplot().figure(layout="constrained")
     figure.set_size_inches(PANEL[0] * count, PANEL[1])
     if figure.get_layout_engine() is None:
@@ -213,10 +211,9 @@ def training(
     loss(run, axes[0])
     if run.steps:
         parameters(run, axes[1])
-    if surface:
+    if surface is not None:
         assert derivation is not None
-        assert data is not None
-        descent(run, derivation, data, axes[2], reduce=reduce)
+        _descent(surface, derivation.output, axes[2])
     return figure
 
 
@@ -299,6 +296,9 @@ def _matplotlib() -> None:
         importlib.import_module("matplotlib")
     except ImportError:
         raise BackendError('plots need matplotlib, which is not installed. pip install "symgrad[plot]"') from None
+    except ValueError as error:  # it reads its settings as it is loaded
+        reason = str(error).partition(";")[0]
+        raise BackendError(f"matplotlib does not load: {reason}. Look at MPLBACKEND and at matplotlibrc.") from None
 
 
 def _pyplot() -> Any:
@@ -332,13 +332,38 @@ def _losses(run: Run) -> dict[str, list[tuple[float, float]]]:
     }
 
 
+def _count(ax: Axes) -> None:
+    """Steps and epochs are whole numbers; an axis that is scaled otherwise stays as it is."""
+    locator = ax.xaxis.get_major_locator()
+    if isinstance(locator, importlib.import_module("matplotlib.ticker").MaxNLocator):
+        locator.set_params(integer=True, min_n_ticks=1)
+
+
+def _descent(surface: Surface, output: str, ax: Axes) -> Axes:
+    """The loss, and the way across it."""
+    way = surface.path.T if len(surface.names) == 2 else (surface.path[:, 0], surface.heights)
+    if len(surface.names) == 2:
+        _contours(surface, ax)
+        ax.set(xlabel=surface.names[0], ylabel=surface.names[1], title=f"{output} over all samples")
+    else:
+        ax.plot(surface.axes[0], surface.losses, color="0.6", zorder=1)
+        ax.set(xlabel=surface.names[0], ylabel=f"{output} over all samples")
+    every = max(1, len(surface.path) // MARKS)
+    ax.plot(*way, "o-", markersize=3, linewidth=1, markevery=every, label="steps")
+    ax.plot(*(side[:1] for side in way), "s", color="black", markersize=6, label="start")
+    ax.plot(*(side[-1:] for side in way), "*", color="black", markersize=10, label="end")
+    ax.legend()
+    return ax
+
+
 def _contours(surface: Surface, ax: Axes) -> None:
     """Contours of the loss; their levels grow by a factor where the loss does."""
     import numpy
 
-    low, high = float(numpy.nanmin(surface.losses)), float(numpy.nanmax(surface.losses))
-    if not low < high:
+    finite = surface.losses[numpy.isfinite(surface.losses)]
+    if not finite.size or finite.min() == finite.max():
         return
+    low, high = float(finite.min()), float(finite.max())
     spaced = numpy.geomspace if low > 0 and high >= 100 * low else numpy.linspace
     lines = ax.contour(*surface.axes, surface.losses, spaced(low, high, LEVELS), colors="0.75", linewidths=0.8)
     ax.clabel(lines, fmt="%.3g", fontsize=7, colors="0.45")

@@ -68,6 +68,26 @@ In a line: :derivative:`dl/dw of (x*w - y)**2`. See :ref:`seed`, :numref:`seed`,
 )
 
 
+CELL = (
+    TITLE
+    + """\
+.. list-table::
+
+   * - .. derivation::
+          :wrt: w
+          :at: x=3, y=6, w=1
+          :caption: In a cell
+          :verify: table
+          :graph:
+
+          u = x*w
+          l = (u - y)**2
+
+     - beside it
+"""
+)
+
+
 @dataclass(frozen=True)
 class Built:
     """What a build left: its folder, what it warned of, and which documents it read."""

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("sphinx", reason="needs Sphinx (pip install symgrad[sphinx])")
 
 from sound_pages import assert_sound
-from sphinx_builds import EVERYTHING, SEED, TITLE, blocks, build, command, words_of, write
+from sphinx_builds import CELL, EVERYTHING, SEED, TITLE, blocks, build, command, words_of, write
 
 import symgrad as sg
 
@@ -201,7 +201,27 @@ def test_latex_compiles(tmp_path: Path) -> None:
     assert r"\usepackage{symgrad}" in text
     assert text.count(r"\begin{tikzpicture}") == 3
     assert r"{Step\_\thesymgradderivation{}}" in text
-    folder = built.folder
+    assert_compiles(built.folder)
+
+
+def test_in_a_table_a_number_is_counted_once(tmp_path: Path) -> None:
+    """Sphinx's table that sets its cells twice is not taken where a derivation counts its captions."""
+    built = build(write(tmp_path, {"index.rst": CELL}), "latex", numfig=True)
+    (source,) = built.folder.glob("*.tex")
+    text = source.read_text(encoding="utf-8")
+    assert r"\symgradcaption" in text
+    assert r"\begin{tabulary}" not in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-extra)")
+def test_latex_compiles_in_a_table(tmp_path: Path) -> None:
+    """A derivation in a cell of a table compiles: there LaTeX takes no `align*`."""
+    assert_compiles(build(write(tmp_path, {"index.rst": CELL}), "latex", numfig=True).folder)
+
+
+def assert_compiles(folder: Path) -> None:
+    """One LaTeX document in a folder compiles without an error."""
+    (source,) = folder.glob("*.tex")
     options = ["-draftmode", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", source.name]
     done = subprocess.run(["pdflatex", *options], cwd=folder, capture_output=True, check=False, timeout=180)
     log = done.stdout.decode("latin-1")

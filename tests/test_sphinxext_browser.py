@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("sphinx", reason="needs Sphinx (pip install symgrad[sphinx])")
 
-from sphinx_builds import EVERYTHING, build, write
+from sphinx_builds import CELL, EVERYTHING, build, write
 from test_browser import BROWSER, brightness
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium (Debian: chromium)")
@@ -29,6 +29,7 @@ document.documentElement.dataset.seen = JSON.stringify({
   asked: [...document.querySelectorAll("link[rel=stylesheet], [src]")].map(e => new URL(e.href || e.src).protocol),
   legend: style(".symgrad-graph .legend text", "fill"),
   verdict: style(".symgrad .verdict.passed", "color"),
+  border: style(".symgrad .equations td", "borderTopWidth"),
   ground: style(".symgrad-graph .node .box", "fill"),
 });
 </script>
@@ -80,3 +81,9 @@ def test_colours_are_the_pages(tmp_path: Path) -> None:
         told = seen(folder, 800, *options, body='data-theme="dark"')
         assert brightness(told["legend"]) > 220 > 60 > brightness(told["ground"])
         assert brightness(told["verdict"]) > 120
+
+
+def test_in_a_table_equations_have_no_lines_of_it(tmp_path: Path) -> None:
+    """The lines that a theme draws around the cells of a page's table stop at a derivation in one of them."""
+    folder = build(write(tmp_path, {"index.rst": CELL}), "html", html_theme="alabaster", numfig=True).folder
+    assert seen(folder, 800)["border"] == "0px"

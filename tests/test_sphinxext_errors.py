@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
 
+import numpy
 import pytest
 
 pytest.importorskip("sphinx", reason="needs Sphinx (pip install symgrad[sphinx])")
 
-from sphinx_builds import TITLE, build, write
+from sphinx_builds import SEED, TITLE, build, write
 
 import symgrad as sg
 from symgrad.renderers.document import Convention, Heading, Name, Remark, Table
@@ -77,6 +81,50 @@ OPTIONS = {
     ":highlight: u": "no path leads from 'u' to 'l'",
     ":file: nothing.sg": "either here or in a :file:",
 }
+
+
+def zipped(content: bytes) -> bytes:
+    """An archive of one file that is no array."""
+    with zipfile.ZipFile(written := io.BytesIO(), "w") as archive:
+        archive.writestr("x.txt", content)
+    return written.getvalue()
+
+
+def stored(**arrays: object) -> bytes:
+    """What `numpy.savez` writes."""
+    numpy.savez_compressed(written := io.BytesIO(), **arrays)  # type: ignore[arg-type]
+    return written.getvalue()
+
+
+ARRAYS = {
+    "nothing": (b"", "is no .npz file; numpy.savez writes one"),
+    "words": (b"hello", "is no .npz file"),
+    "cut": (stored(x=[1.0, 2.0])[:80], "is no .npz file"),
+    "garbled": ((whole := stored(x=numpy.arange(1e3)))[:90] + b"\xff" * 40 + whole[130:], "cannot read"),
+    "text": (zipped(b"1, 2"), "'x.txt' in it is no array"),
+    "objects": (stored(x=numpy.array([None])), "Object arrays cannot be loaded"),
+    "strings": (stored(x=["a", "b"]), "the value of 'x' is no array of numbers"),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_file_that_holds_no_arrays_is_an_error(tmp_path: Path, name: str) -> None:
+    """Whatever a file of arrays holds instead, the error names it and stands at the option."""
+    content, said = ARRAYS[name]
+    page = f"{TITLE}.. derivation::\n   :at: point.npz\n\n   x: (2,)\n   L = sum(x**2)\n"
+    folder = write(tmp_path, {"index.rst": page})
+    (folder / "point.npz").write_bytes(content)
+    assert re.search(rf"index\.rst:5: ERROR: derivation: .*{re.escape(said)}", build(folder).warnings)
+
+
+def test_where_torch_is_missing_a_verification_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without torch the page has an error where it should be verified, and what needs none is shown."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "symgrad.checks.autograd", raising=False)
+    built = build(write(tmp_path, {"index.rst": f"{TITLE}{SEED}\n.. derivation::\n\n   l = w**3\n"}))
+    (line,) = built.warnings.splitlines()
+    assert "index.rst:7: ERROR: derivation: a verification needs torch, which does not load: " in line
+    assert "∂l/∂w = 3w²" in built.page("index.txt")
 
 
 @pytest.mark.parametrize("form", ["rst", "md"])

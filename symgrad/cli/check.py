@@ -16,8 +16,8 @@ from symgrad.cli.options import (
     wrt_of_source,
     wrt_option,
 )
-from symgrad.cli.values import values
 from symgrad.errors import DataError
+from symgrad.readers.values import values
 
 EXIT_CODES = {"yes": 0, "no": 1, "undecided": 3}
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from symgrad.cli.values import arrays, number, value
 from symgrad.errors import DataError
+from symgrad.readers.values import arrays, number, value
 
 
 def columns(given: Iterable[str], leaves: Collection[str]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from symgrad.cli.options import SourceCommand, at_option, read_source, source_argument, write, wrt_of_source, wrt_option
-from symgrad.cli.values import assignments, values
 from symgrad.errors import RenderError
+from symgrad.readers.values import assignments, values
 
 FORMATS = ("svg", "dot", "mermaid")
 PLOTTED = (".png", ".pdf")

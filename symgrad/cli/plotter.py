@@ -46,7 +46,7 @@ class Plotter:
         return keep
 
     def draw(self, run: Run, derivation: Derivation, data: Mapping[str, Any], reduce: str) -> None:
-        """Write the plot; a run without a step has none.
+        """Write the plot, of a run that stopped early as far as it went; without a step there is none.
 
         Raises:
             DataError: if there is nothing to draw, or the file cannot be written.

@@ -22,8 +22,8 @@ from symgrad.cli.options import (
     wrt_option,
 )
 from symgrad.cli.typeset import latex_program, typeset
-from symgrad.cli.values import assignments, number, values
 from symgrad.errors import DataError, RenderError, SymgradError, SymgradWarning
+from symgrad.readers.values import assignments, number, values
 
 if TYPE_CHECKING:
     from symgrad.core.derivation import Derivation
@@ -139,19 +139,7 @@ def _trained(
     shown = {name: column[:first] if samples.batched else column[0] for name, column in samples.columns.items()}
     point = {**samples.constants, **samples.parameters, **shown}
     ordered = {name: _plain(point[name]) for name in graph.leaves if name in point}
-    return derivation, Training(run, _trajectory(run.steps, samples.parameters, rate), rate, batch), ordered
-
-
-def _trajectory(steps: Any, start: Mapping[str, Any], lr: float) -> tuple[Mapping[str, Any], ...]:
-    """The parameters before each step and after the last, by the very updates of the run."""
-    from symgrad.training.optimizers import GradientDescent
-
-    driver, state = GradientDescent(lr), list(start.values())
-    states = [state]
-    for record in steps:
-        state = driver.update(state, [record.gradient[name] for name in start])
-        states.append(state)
-    return tuple(dict(zip(start, map(_plain, state), strict=True)) for state in states)
+    return derivation, Training(run, rate, batch), ordered
 
 
 def _plain(value: Any) -> Any:

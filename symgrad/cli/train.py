@@ -20,8 +20,8 @@ from symgrad.cli.options import (
     wrt_option,
 )
 from symgrad.cli.plotter import Plotter
-from symgrad.cli.values import assignments, number, value, values
-from symgrad.errors import DataError
+from symgrad.errors import DataError, NonFiniteError
+from symgrad.readers.values import assignments, number, value, values
 
 if TYPE_CHECKING:
     from symgrad.core.derivation import Derivation
@@ -119,36 +119,42 @@ def train(
             raise DataError("--predict needs the start as values: rules such as glorot are drawn within the run.")
         click.echo(say("before", start))
     plotter = Plotter(plot) if plot else None
+    constants = {name: value for name, value in start.items() if name not in names}
     show = log_printer(log) if log else None
-    with _progress(epochs, known, batch_size) as progress:
-        run = descend(
-            derivation,
-            known,
-            start,
-            number(lr, "--lr"),
-            epochs,
-            batch_size,
-            optimizer,
-            backend,
-            dtype,
-            plotter.watching(show) if plotter else show,
-            verify,
-            reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
-            optimizer_options={
-                name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()
-            },
-            save_to=save,
-            save_every=save_every,
-            resume_from=resume,
-            progress=progress,
-            shuffle=shuffle,
-            seed=seed,
-        )
+    try:
+        with _progress(epochs, known, batch_size) as progress:
+            run = descend(
+                derivation,
+                known,
+                start,
+                number(lr, "--lr"),
+                epochs,
+                batch_size,
+                optimizer,
+                backend,
+                dtype,
+                plotter.watching(show) if plotter else show,
+                verify,
+                reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
+                optimizer_options={
+                    name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()
+                },
+                save_to=save,
+                save_every=save_every,
+                resume_from=resume,
+                progress=progress,
+                shuffle=shuffle,
+                seed=seed,
+            )
+    except NonFiniteError as stopped:
+        if plotter is not None and plotter.steps:
+            plotter.draw(stopped.run, derivation, {**known, **constants}, reduce)  # type: ignore[arg-type]  # it is a Run
+        raise
     if say is not None:
         click.echo(say("after", run.parameters))
     _summary(run, to_stderr=log is not None or say is not None)
     if plotter is not None:
-        plotter.draw(run, derivation, {**known, **{n: v for n, v in start.items() if n not in names}}, reduce)
+        plotter.draw(run, derivation, {**known, **constants}, reduce)
     return _verified(run, to_stderr=log is not None) if verify else 0
 
 

@@ -19,7 +19,7 @@ from symgrad.cli.options import (
     wrt_of_source,
     wrt_option,
 )
-from symgrad.cli.values import values
+from symgrad.readers.values import values
 
 
 @click.command(cls=SourceCommand)

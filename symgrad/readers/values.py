@@ -147,15 +147,24 @@ def arrays(path: str | Path) -> dict[str, Value]:
     Raises:
         DataError: if it cannot be read or holds anything but numbers; pickled objects are never loaded.
     """
+    import zipfile
+    import zlib
+
     import numpy
 
     try:
-        with numpy.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+        with Path(path).open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise DataError(f"{path} is no .npz file; numpy.savez writes one.")
+            with numpy.load(file, allow_pickle=False) as held:
+                found = {name: held[name] for name in held.files}
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, EOFError, KeyError) as error:
-        raise DataError(f"cannot read {path}: {error}.") from None
+    except (ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"cannot read {path}: {str(error).rstrip('.')}.") from None
+    stranger = next((name for name, array in found.items() if isinstance(array, bytes)), None)
+    if stranger is not None:
+        raise DataError(f"cannot read {path}: {stranger!r} in it is no array.")
     return {name: array.tolist() for name, array in found.items()}
 
 

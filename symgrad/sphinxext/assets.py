@@ -15,12 +15,13 @@ figure.symgrad.derivation { text-align: left; max-width: 100%; padding: 0; }
 .symgrad.derivation > figcaption > p { margin: 0; text-align: left; font-size: inherit; }
 .symgrad.derivation > figcaption .caption-number { font-weight: 600; padding-right: 0.4em; }
 .symgrad .heading { font-weight: 600; margin: 0.7em 0 0.1em; }
-.symgrad .scroll { overflow-y: hidden; padding-bottom: 0.3em; }
 .symgrad .picture { margin: 0.8em 0; }
 .symgrad .verdict { margin-top: 0.5em; }
 .symgrad .verdict.passed p::before { content: "\\2713\\2002"; }
 .symgrad .verdict.failed p::before { content: "\\2717\\2002"; }
 .symgrad div.math { margin: 0; }
+.symgrad.symgrad table, .symgrad.symgrad table :is(th, td) { border-width: 0; }
+.symgrad.symgrad .numbers :is(th, td) { border-bottom-width: 1px; }
 span.symgrad { line-height: inherit; }
 @media (max-width: 40rem) {
   .symgrad .picture svg.symgrad-graph { max-width: none; }

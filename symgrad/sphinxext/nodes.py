@@ -107,9 +107,14 @@ def _put(self: Any, node: nodes.Element) -> None:
 
 def visit_derivation_latex(self: Any, node: nodes.Element) -> None:
     """The caption with its number, the derivation."""
+    latex = node["latex"]
+    if self.table:  # it measures no cell with a display twice, and takes alignments in displays alone
+        self.table.has_problematic = True
+        for mine, theirs in ((r"\begin{align*}", r"\[\begin{aligned}"), (r"\end{align*}", r"\end{aligned}\]")):
+            latex = latex.replace(mine, theirs)
     labels = self.hypertarget_to(node)
     caption = _caption(node)
-    displayed = node["latex"].startswith((r"\begin{align*}", r"\["))
+    displayed = latex.startswith((r"\begin{align*}", r"\["))
     self.body.append("\n\\begin{symgradderivation}\n")
     if caption:
         self.body.append(f"\\symgradcaption{{{labels}}}{{{_number(self)}}}{{")
@@ -118,7 +123,7 @@ def visit_derivation_latex(self: Any, node: nodes.Element) -> None:
     else:
         self.body.append(f"{labels}%\n" if labels else "")
         self.body.append("\\symgraddisplayed\n" if displayed else "")
-    self.body.append(node["latex"])
+    self.body.append(latex)
     if node["tikz"]:
         self.body.append(f"\n\\symgradpicture{{%\n{node['tikz']}}}{{{self.encode(node['described'])}}}\n")
     self.body.append("\n\\end{symgradderivation}\n")

@@ -179,17 +179,18 @@ _RAISED = re.compile(r"<(super|sub)> ")
 
 def words(text: str) -> str:
     """Unicode text as LaTeX sets it, with pdfLaTeX's letters and no command of the text's own."""
-    return "".join(map(_word, text))
+    return "".join(map(_word, re.findall(r".[\u0300-\u036f\u20d0-\u20ff]*", text, re.DOTALL)))  # accents stay
 
 
 def _word(character: str) -> str:
+    """One character with its accents."""
     if character in _ESCAPED:
         return _ESCAPED[character]
     if character in _SIGNS:
         return rf"\ensuremath{{{_SIGNS[character]}}}"
     if character.isascii():
         return character if character.isprintable() else " "
-    raised = _RAISED.match(unicodedata.decomposition(character))
+    raised = _RAISED.match(unicodedata.decomposition(character[0]))
     if raised:
         base = unicodedata.normalize("NFKC", character)
         sign = "^" if raised[1] == "super" else "_"

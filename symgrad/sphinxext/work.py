@@ -10,7 +10,7 @@ from typing import Any
 from symgrad.core.derivation import Derivation
 from symgrad.core.graph import Graph
 from symgrad.core.results import Evaluation, Verdict, Verification
-from symgrad.errors import SymgradWarning
+from symgrad.errors import BackendError, SymgradWarning
 from symgrad.readers import read
 from symgrad.readers.values import values
 from symgrad.renderers import document_of
@@ -36,6 +36,7 @@ from symgrad.renderers.svg import to_svg
 from symgrad.renderers.svg_style import STYLE
 from symgrad.renderers.text import UnicodeRenderer
 from symgrad.renderers.titles import names_in, title_of
+from symgrad.renderers.worksheet import without_partials
 from symgrad.sphinxext.mathjax import MathjaxRenderer
 from symgrad.sphinxext.request import Mistake, Printed, Request, blaming, latex_names
 from symgrad.sphinxext.tikz import to_tikz
@@ -92,14 +93,14 @@ def printed(request: Request) -> Printed:
             blanks=request.blanks,
             solutions=request.solutions,
         )
-    shown = _in_formats(document, names, derivation)
+    shown = in_formats(document, names, derivation)
     if request.verify:
         verdict, failures = _verified(derivation, point, request)
         shown, told = _joined(shown, verdict, names, derivation), (*told, *failures)
     if request.graph:
         with blaming("highlight" if request.highlight else "graph"):
             drawn = picture(derivation, None if request.blanks else evaluation, request.highlight or None, names)
-        shown = _with_picture(shown, _without_partials(drawn) if request.blanks else drawn)
+        shown = _with_picture(shown, without_partials(drawn) if request.blanks else drawn)
     return replace(shown, warnings=told)
 
 
@@ -117,7 +118,8 @@ def _evaluated(derivation: Derivation, request: Request) -> tuple[Evaluation | N
 # formats
 
 
-def _in_formats(document: Document, names: Mapping[str, str], derivation: Derivation) -> Printed:
+def in_formats(document: Document, names: Mapping[str, str], derivation: Derivation) -> Printed:
+    """A document in each format that a page may want."""
     known = names_in(derivation)
     return Printed(
         _placed(HtmlRenderer(names, known).content(document)),
@@ -142,7 +144,7 @@ def _joined(shown: Printed, verdict: _Verdict, names: Mapping[str, str], derivat
     for kind, document in (("table", verdict.table), (verdict.kind, verdict.line)):
         if not document:
             continue
-        below = _in_formats(document, names, derivation)
+        below = in_formats(document, names, derivation)
         html.append(f'<div class="verdict {kind}">\n{below.html}\n</div>')
         pieces += [("html", f'<div class="verdict {kind}">\n'), *below.pieces, ("html", "</div>\n")]
         latex.append(below.latex)
@@ -154,11 +156,6 @@ def _joined(shown: Printed, verdict: _Verdict, names: Mapping[str, str], derivat
         latex="\n\n".join(latex),
         text="\n\n".join(part for part in text if part),
     )
-
-
-def _without_partials(drawn: Picture) -> Picture:
-    """A picture that gives no answer away."""
-    return replace(drawn, arrows=tuple(replace(arrow, told="", label="") for arrow in drawn.arrows))
 
 
 def _with_picture(shown: Printed, drawn: Picture) -> Printed:
@@ -196,7 +193,10 @@ def _verified(
     from symgrad.renderers.verdicts import narrate_verification
 
     with blaming("verify"):
-        verification = verify(derivation, point)
+        try:
+            verification = verify(derivation, point)
+        except ImportError as error:
+            raise BackendError(f"a verification needs torch, which does not load: {error}.") from None
     *blocks, last = narrate_verification(verification)
     assert isinstance(last, Remark)
     where = "" if point else f" at {len(verification.points)} random points"
