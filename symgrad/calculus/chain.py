@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from symgrad.calculus.alike import PartialsByForm
 from symgrad.calculus.deltas import resolve_deltas
-from symgrad.calculus.partial import Partial, partials
+from symgrad.calculus.partial import Partial
 from symgrad.calculus.simplify import times
 from symgrad.core.derivation import Derivation, Step, Term
 from symgrad.core.expression import ZERO, Expr, add, mul, name_of, symbol
@@ -100,13 +101,13 @@ class _Deriving:
 
     def _edges(self, live: frozenset[str]) -> dict[str, list[_Edge]]:
         """For each live parent its edges, the one nearest to the start first."""
-        shapes = {node.name: node.shape for node in self.graph.nodes}
+        partials = PartialsByForm(live, {node.name: node.shape for node in self.graph.nodes})
         edges: dict[str, list[_Edge]] = {}
         for node in self.graph.nodes:
             if node.name not in live or node.body is None:
                 continue
             count: dict[str, int] = {}
-            for partial in partials(node.body, entry(node.name, node.index), live, shapes):
+            for partial in partials.of(node.body, entry(node.name, node.index)):
                 parent = name_of(partial.occurrence)
                 count[parent] = count.get(parent, 0) + 1
                 edges.setdefault(parent, []).append((node, partial, count[parent]))
@@ -146,14 +147,14 @@ class _Deriving:
 
     def _pullback(self, name: str, child: Node, parent: Node, partial: Partial) -> Node:
         """The line Σ v̄[I] · ∂body/∂p[J]; a fixed, repeated or selected subscript is tied to its axis by a delta."""
-        names = {i.name for i in (*self.axes, *child.index, *child.summed)}
-        names |= {i.name for i in _indices_of(partial)} | self.taken
+        names: set[str] = set()
         index: list[Index] = []
         ties: list[Expr] = []
         for subscript, size in zip(subscripts_of(partial.occurrence), parent.shape, strict=True):
             if isinstance(subscript, Index) and subscript not in index:
                 index.append(subscript)
                 continue
+            names = names or self._names_beside(child, partial)
             (own,) = _fresh_indices((size,), names)
             index.append(own)
             if size != 1:
@@ -161,6 +162,11 @@ class _Deriving:
         summed = [i for i in (*child.index, *partial.summed) if i not in index]
         body = total(times(*self._upstream(child), partial.expression, *ties), summed)
         return Node(name, resolve_deltas(body), index=(*self.axes, *index))
+
+    def _names_beside(self, child: Node, partial: Partial) -> set[str]:
+        """What a fresh index of a pullback must not be called."""
+        indices = (*self.axes, *child.index, *child.summed, *_indices_of(partial))
+        return {*self.taken, *(i.name for i in indices)}
 
     def _upstream(self, child: Node) -> tuple[Expr, ...]:
         """The child's adjoint; that of the output is 1, or a delta an axis."""
@@ -170,8 +176,9 @@ class _Deriving:
 
     def _total(self, name: str, node: Node, terms: list[Term]) -> Node:
         """The sum over a node's edges; 1 for the output itself, 0 for a node that never reaches it."""
-        taken = {*self.taken, *(i.name for i in self.axes)}
-        index = node.index or _fresh_indices(node.shape, taken)
+        index = node.index
+        if node.shape and not index:
+            index = _fresh_indices(node.shape, {*self.taken, *(i.name for i in self.axes)})
         whole = (*self.axes, *index)
         if node.name == self.loss:
             seed = mul(*(delta(o, i) for o, i in zip(self.axes, index, strict=True)))

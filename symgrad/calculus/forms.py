@@ -14,7 +14,7 @@ import sympy
 
 from symgrad.calculus.simplify import plus, shorten, tidy, times
 from symgrad.core.derivation import Derivation, Step, Term
-from symgrad.core.expression import Expr, name_of, occurrences, size, substitute, symbol
+from symgrad.core.expression import Expr, is_larger, name_of, occurrences, size, substitute, symbol
 
 WORKED_LIMIT = 30
 """A worked adjoint larger than this is referred to by name in the steps below it."""
@@ -110,12 +110,20 @@ class Forms:
 
     def upstream(self, term: Term, worked: Mapping[str, Expr] | None = None) -> Expr:
         """The adjoint of the term's child as it appears in the step: worked out if that is short, else its name."""
+        if term.child not in self._upstream:
+            self._upstream[term.child] = self._told(term, self.worked if worked is None else worked)
+        return self._upstream[term.child]
+
+    @cached_property
+    def _upstream(self) -> dict[str, Expr]:
+        """What was told of a child once is told again."""
+        return {}
+
+    def _told(self, term: Term, worked: Mapping[str, Expr]) -> Expr:
         steps = self.derivation.step(term.child).terms
-        if len(steps) == 1 and steps[0].child == self.derivation.output:
-            form = steps[0].partial  # told as a local partial, and so it stands
-        else:
-            form = (self.worked if worked is None else worked)[term.child]
-        if size(form) > WORKED_LIMIT or self.names_adjoint(form):
+        is_local = len(steps) == 1 and steps[0].child == self.derivation.output
+        form = steps[0].partial if is_local else worked[term.child]  # told as a local partial, and so it stands
+        if is_larger(form, WORKED_LIMIT) or self.names_adjoint(form):
             return symbol(self.derivation.adjoints[term.child])
         return form
 

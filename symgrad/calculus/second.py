@@ -23,7 +23,7 @@ def hessian(derivation: Derivation, wrt: Sequence[str] | str | None = None) -> d
         wrt: the names to differentiate the gradient by; those of the derivation when left out.
 
     Returns:
-        For each name `p` of the derivation the Jacobian of `dL/dp`: its adjoint by `q` has the axes of `p` and then
+        For each name `p` of the derivation the Jacobian of `dL/dp`; its adjoint by `q` has the axes of `p` and then
         those of `q`. Compile and call it like any derivation; render it to see it.
 
     Raises:

@@ -17,6 +17,7 @@ from symgrad.core.expression import (
     ZERO,
     Expr,
     add,
+    is_larger,
     is_negative,
     mul,
     negative,
@@ -122,7 +123,7 @@ def shorten(expression: Expr) -> Expr:
     Only rational structure is looked at: every function of something is held as one unknown, so tanh and sigmoid
     stay as they are. Factors that cancel are taken as not zero, as on paper.
     """
-    if size(expression) > SHORTEN_LIMIT or not _has_denominator(expression):
+    if is_larger(expression, SHORTEN_LIMIT) or not _has_denominator(expression):
         return expression
     atoms: dict[Expr, Expr] = {}
     rational = _rational_skeleton(expression, atoms)

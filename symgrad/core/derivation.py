@@ -87,6 +87,11 @@ class Derivation:
     axes: tuple[Index, ...] = ()
 
     @cached_property
+    def asked(self) -> frozenset[str]:
+        """The names in `wrt`, to look one up."""
+        return frozenset(self.wrt)
+
+    @cached_property
     def _steps(self) -> Mapping[str, Step]:
         return {step.node: step for step in self.steps}
 

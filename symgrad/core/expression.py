@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TypeAlias
 
 import sympy
@@ -25,24 +26,24 @@ ONE: Expr = sympy.Integer(1)
 HALF: Expr = sympy.Rational(1, 2)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def symbol(name: str) -> sympy.Symbol:
     """The symbol of a node: one factory, since `Symbol("x") != Symbol("x", real=True)`."""
-    return sympy.Symbol(name, real=True)
+    return sympy.Symbol.__xnew__(sympy.Symbol, name, real=True)  # SymPy's own store of symbols is not needed twice
 
 
 def add(*terms: Expr) -> Expr:
     """The sum of `terms` in the order given; no terms are 0."""
     if len(terms) < 2:
         return terms[0] if terms else ZERO
-    return sympy.Add._from_args(terms)
+    return sympy.Add._from_args(terms, is_commutative=True)
 
 
 def mul(*factors: Expr) -> Expr:
     """The product of `factors` in the order given; no factors are 1."""
     if len(factors) < 2:
         return factors[0] if factors else ONE
-    return sympy.Mul._from_args(factors)
+    return sympy.Mul._from_args(factors, is_commutative=True)
 
 
 def power(base: Expr, exponent: Expr | int) -> Expr:
@@ -134,7 +135,7 @@ def without_sign(expression: Expr) -> Expr:
 def rebuild(expression: sympy.Basic, arguments: tuple[sympy.Basic, ...]) -> sympy.Basic:
     """The same operation on other arguments, not evaluated."""
     if isinstance(expression, (sympy.Add, sympy.Mul)):
-        return expression._from_args(arguments)
+        return expression._from_args(arguments, is_commutative=True)
     if isinstance(expression, ExprCondPair):
         return sympy.Tuple.__new__(ExprCondPair, *arguments)
     if isinstance(expression, sympy.Piecewise):
@@ -190,10 +191,19 @@ def name_of(occurrence: sympy.Basic) -> str:
 
 def size(expression: sympy.Basic) -> int:
     """How many operations and operands the expression is written with."""
-    count, stack = 0, [expression]
+    return sum(1 for _ in _parts(expression))
+
+
+def is_larger(expression: sympy.Basic, limit: int) -> bool:
+    """Whether `size` is above a limit; no more of the expression is looked at than it takes to know."""
+    return next(islice(_parts(expression), limit, None), None) is not None
+
+
+def _parts(expression: sympy.Basic) -> Iterator[sympy.Basic]:
+    """Each operation and operand; an entry is one."""
+    stack = [expression]
     while stack:
         part = stack.pop()
-        count += 1
+        yield part
         if not isinstance(part, sympy.Indexed):
             stack.extend(part.args)
-    return count

@@ -29,6 +29,7 @@ class Node:
 
     Attributes:
         parents: names of the nodes the body reads, in order of first appearance.
+        indexed: whether the body mentions any index, entry or reduction.
 
     Raises:
         GraphError: if the name is not a name, or an index is not bound, bound twice, or runs over two sizes.
@@ -40,17 +41,19 @@ class Node:
     shape: tuple[Extent, ...] = ()
     inserted: bool = field(default=False, compare=False)
     parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    indexed: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reason = why_not_a_name(self.name)
         if reason:
             raise GraphError(f"{self.name!r} cannot name a node: {reason}.")
-        read = () if self.body is None else occurrences(self.body)
-        object.__setattr__(self, "parents", tuple(dict.fromkeys(name_of(o) for o in read)))
+        parents, indexed = ((), False) if self.body is None else _read_by(self.body)
+        object.__setattr__(self, "parents", parents)
+        object.__setattr__(self, "indexed", indexed)
         if self.body is None:
             return
         object.__setattr__(self, "shape", tuple(i.size for i in self.index))
-        if self.index or _has_indices(self.body):
+        if self.index or self.indexed:
             self._check_indices()
 
     def _check_indices(self) -> None:
@@ -106,7 +109,7 @@ class Graph:
                 if parent not in seen:
                     reason = "stands after it" if parent in names else "is not in the graph"
                     raise GraphError(f"node {node.name!r} reads {parent!r}, which {reason}; a parent stands first.")
-            if node.body is not None and _has_indices(node.body):
+            if node.indexed:
                 self._check_shapes(node)
             seen.add(node.name)
         if not self.outputs:
@@ -149,7 +152,7 @@ class Graph:
 
     @property
     def output(self) -> str:
-        """The first output: the loss."""
+        """The first output, the loss."""
         return self.outputs[0]
 
     @cached_property
@@ -173,7 +176,7 @@ class Graph:
         """Leaves of integers that stand within subscripts, such as class labels, and the sizes they select from."""
         found: dict[str, dict[Extent, None]] = {}
         for node in self.nodes:
-            if node.body is None or not node.body.args:
+            if node.body is None or not node.indexed:
                 continue
             for occurrence in occurrences(node.body):
                 for subscript, size in zip(subscripts_of(occurrence), self[name_of(occurrence)].shape, strict=False):
@@ -221,12 +224,20 @@ def _compared_with_indices(body: Expr) -> Iterator[tuple[str, Extent]]:
                     yield from ((name_of(o), index.size) for o in occurrences(other))
 
 
-def _has_indices(body: Expr) -> bool:
-    """Whether the body mentions any index, entry or reduction."""
+def _read_by(body: Expr) -> tuple[tuple[str, ...], bool]:
+    """The names a body reads, in order of first appearance, and whether it mentions any index, entry or reduction."""
+    parents: dict[str, None] = {}
+    indexed = False
     stack: list[sympy.Basic] = [body]
     while stack:
         part = stack.pop()
-        if isinstance(part, (sympy.Indexed, Reduction, MatrixFunction, Index)):
-            return True
-        stack.extend(part.args)
-    return False
+        if type(part) is sympy.Symbol:
+            parents.setdefault(part.name)
+            continue
+        if isinstance(part, (sympy.Indexed, MatrixFunction, Reduction, Index)):
+            indexed = True
+        if isinstance(part, (sympy.Indexed, MatrixFunction)):
+            parents.update(dict.fromkeys(name_of(o) for o in occurrences(part)))
+        elif part.args:
+            stack.extend(part.args[::-1])
+    return tuple(parents), indexed

@@ -75,7 +75,7 @@ def extent(size: Extent) -> Expr:
     return sympy.Integer(size) if isinstance(size, int) else Size(size)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def entry(name: str, subscripts: Subscripts = ()) -> Expr:
     """`name[subscripts]`; a scalar is its symbol alone."""
     return sympy.Indexed(sympy.IndexedBase(name), *subscripts) if subscripts else symbol(name)

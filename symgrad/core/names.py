@@ -21,6 +21,8 @@ def why_not_a_name(text: str) -> str | None:
         return "a name must not begin with two underscores"
     if text == "π":
         return "write pi for the constant"
+    if text.isascii():
+        return None
     if unicodedata.normalize("NFKC", text) != text:
         return "it contains a character that only looks like a letter; type a plain one"
     for character in text:
