@@ -18,7 +18,7 @@ from cases import CASES, Case
 import symgrad as sg
 from symgrad.backends import DTYPES
 from symgrad.core.results import StepRecord
-from symgrad.errors import BackendError, NonFiniteError
+from symgrad.errors import BackendError, DataError, NonFiniteError
 from symgrad.renderers.log import epoch_line, prediction_line, step_line
 from symgrad.training import choice, native
 from symgrad.training.choice import is_exact
@@ -459,6 +459,60 @@ def test_ctrl_c_is_heard_soon(seed: sg.Derivation, tmp_path: Path) -> None:
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - begun < 3
     assert json.loads((tmp_path / "run.json").read_text())["step"] > 100_000
+
+
+def test_the_first_stretch_is_short(seed: sg.Derivation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows yet how long a step takes, so Ctrl-C is listened for after the first one."""
+    asked: list[int] = []
+    right = native.NativeLoop.pace_by
+    monkeypatch.setattr(
+        native.NativeLoop, "pace_by", lambda self, stretch, s: (asked.append(stretch.asked), right(self, stretch, s))
+    )
+    for size in (1, None):
+        sg.train(seed, MANY, START, epochs=500, batch_size=size, backend="jit")
+        assert asked[0] == 1
+        assert max(asked) > 100, "and then by the hundred"
+        asked.clear()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jit"])
+def test_an_ignored_interrupt_stays_ignored(seed: sg.Derivation, backend: str) -> None:
+    """A run in the background, whose shell had it ignore SIGINT, is not ended by a Ctrl-C meant for another."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = sg.train(seed, MANY, START, epochs=3, backend=backend, log=lambda _: signal.raise_signal(signal.SIGINT))
+    except KeyboardInterrupt:
+        pytest.fail("the run was interrupted")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.step_count == 21
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jit"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sgd", {"differentiable": True}),
+        ("sgd", {"momentum": 10**400}),
+        ("sgd", {"momentum": "a"}),
+        ("sgd", {"wrong": 1}),
+        ("adam", {"betas": (0.9,)}),
+        ("adam", {"weight_decay": True}),
+        ("adamw", {"capturable": True}),
+    ],
+)
+def test_what_torch_refuses_is_an_error_of_data(
+    seed: sg.Derivation, name: str, options: dict[str, Any], backend: str
+) -> None:
+    """Whether torch says so at once or at the first step, and on every backend."""
+    with pytest.raises(DataError, match=f"the optimizer '{name}' refuses its options: "):
+        sg.train(seed, MANY, START, optimizer=name, optimizer_options=options, backend=backend)
+
+
+def test_a_rate_beyond_floating_point(seed: sg.Derivation) -> None:
+    """A whole number that no float holds is no learning rate."""
+    with pytest.raises(DataError, match="a learning rate is a positive number"):
+        sg.train(seed, MANY, START, lr=10**400)
 
 
 def test_the_loop_is_found_compiled(seed: sg.Derivation, monkeypatch: pytest.MonkeyPatch) -> None:

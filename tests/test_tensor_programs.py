@@ -80,14 +80,17 @@ def _is_plain(result: Any) -> bool:
     return isinstance(result, (int, float)) and not isinstance(result, numpy.generic)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
 @pytest.mark.parametrize("name", NAMES)
-def test_source_stands_alone(name: str) -> None:
-    """The generated source runs without symgrad and gives the program's numbers."""
+def test_source_stands_alone(name: str, backend: str) -> None:
+    """The source that is shown runs without symgrad and gives the program's numbers."""
     derivation = derived(name)
-    program = sg.compile(derivation)
+    program = sg.compile(derivation, backend)
+    assert "symgrad" not in program.source
     namespace: dict[str, Any] = {}
     exec(compile(program.source, "<taken away>", "exec"), namespace)
-    values = program.point(point_of(BY_NAME[name], derivation.primal))
+    made = {"numpy": numpy.asarray, "torch": torch.as_tensor}[backend]
+    values = {k: made(v) for k, v in program.point(point_of(BY_NAME[name], derivation.primal)).items()}
     value, *gradient = namespace["gradient"](*(values[leaf] for leaf in program.leaves))
     told, expected = program.value_and_gradient(values)
     assert value == told

@@ -96,6 +96,10 @@ class Softmax(ArrayOperation):
     """`exp(a - logsumexp(a))` along an axis in one call; arguments: array, axis."""
 
 
+class LogSoftmax(ArrayOperation):
+    """`a - logsumexp(a)` along an axis in one call; arguments: array, axis."""
+
+
 class TensorProduct(ArrayOperation):
     """`tensordot`; arguments: left, right, axes of the left, axes of the right."""
 
@@ -107,6 +111,20 @@ class Einsum(ArrayOperation):
     def subscripts(self) -> str:
         """As in `bij,bjk->bik`."""
         return str(self.args[2].name)
+
+    @property
+    def rank(self) -> int:
+        """How many axes the result has."""
+        return len(self.subscripts.partition("->")[2])
+
+    @property
+    def spent(self) -> tuple[int, ...] | None:
+        """Of a product entry by entry the axes that are summed; None of any other product."""
+        given, _, made = self.subscripts.partition("->")
+        left, _, right = given.partition(",")
+        if left != right or [letter for letter in left if letter in made] != [*made]:
+            return None
+        return tuple(axis for axis, letter in enumerate(left) if letter not in made)
 
 
 class Linear(ArrayOperation):

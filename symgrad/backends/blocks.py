@@ -32,7 +32,7 @@ from symgrad.core.expression import Expr
 from symgrad.core.indices import Extent
 
 BYTES = 262_144
-"""Bytes of the largest array in a block: a few of them fit the cache that a core has to itself."""
+"""Bytes of the largest array made in a block: a few of them fit the cache that a core has to itself."""
 
 FEWEST_ROWS = 512
 """Rows a block has at least: with fewer, calls and small matrix products cost more than the cache saves."""
@@ -134,7 +134,7 @@ class _Walk:
         for target in self.inside:
             if isinstance(self.record.operations[target], Positions):
                 self.record.operations[target] = Positions(SizeOf(self.leaves[0], sympy.Integer(0)))
-        arrays = [*self.leaves, *(target for target in self.inside if target not in self.totals)]
-        rows = [[size for size in self.shapes[array] if size not in (self.samples, 1)] for array in arrays]
+        made = [target for target in self.inside if target not in self.totals]
+        rows = [[size for size in self.shapes[array] if size not in (self.samples, 1)] for array in made]
         width = tuple(sizes[s] if isinstance(s, str) else sympy.Integer(s) for s in max(rows, key=entries))
         return Blocks(self.leaves, frozenset(self.inside), frozenset(self.totals), frozenset(self.after), width, fewest)

@@ -29,6 +29,9 @@ from symgrad.core.indices import Extent, Index
 USUAL_SIZE = 64
 """What a size known by name only counts as, where orders are compared."""
 
+LETTERS = "ijklmnopqrstuvwxyzabcdefgh"
+"""Subscripts of `einsum`, in the order in which they are taken."""
+
 Record = Callable[[Expr], Expr]
 """From an operation on symbols to the symbol that holds it."""
 
@@ -111,7 +114,8 @@ def _product(left: Ref, right: Ref, summed: Sequence[Index], record: Record) -> 
     rows = [i for i in left.axes if i not in right.axes]
     columns = [i for i in right.axes if i not in left.axes]
     axes = (*batch, *rows, *columns)
-    if not batch and (len(rows) > 1 or len(columns) > 1 or len(summed) > 1):
+    is_inner = not axes and len(summed) > 1 and left.axes == right.axes
+    if not is_inner and not batch and (len(rows) > 1 or len(columns) > 1 or len(summed) > 1):
         spent = [whole(ref.axes.index(i) for i in summed) for ref in (left, right)]
         return Ref(record(TensorProduct(left.array, right.array, *spent)), axes)
     if len(summed) > 1 or len(rows) > 1 or len(columns) > 1 or (batch and not rows and not columns):
@@ -145,6 +149,6 @@ def _arranged(ref: Ref, axes: Sequence[Index | None]) -> Expr:
 def _subscripts(left: Ref, right: Ref, axes: Sequence[Index]) -> str:
     letters: dict[Index, str] = {}
     for index in (*left.axes, *right.axes):
-        letters.setdefault(index, chr(ord("a") + len(letters)))
+        letters.setdefault(index, LETTERS[len(letters)])
     spelled = ["".join(letters[i] for i in group) for group in (left.axes, right.axes, axes)]
     return f"{spelled[0]},{spelled[1]}->{spelled[2]}"

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import NEW_AXIS, Affine, MatrixProduct, Pick, Positions, Scatter, Softmax, View, reduced
+from symgrad.backends.arrays import (
+    NEW_AXIS,
+    Affine,
+    LogSoftmax,
+    MatrixProduct,
+    Pick,
+    Positions,
+    Reduced,
+    Scatter,
+    Softmax,
+    View,
+    reduced,
+    view,
+)
 from symgrad.backends.contract import Ref
 from symgrad.backends.straight import Recorder, reads_of
-from symgrad.core.expression import ONE, ZERO, Expr, is_negative, mul, negative, power, without_sign
+from symgrad.core.expression import ONE, ZERO, Expr, is_negative, mul, negative, power, substitute, without_sign
 from symgrad.core.indices import Index
 
 
@@ -88,6 +101,49 @@ def _shifted(below: Expr, record: Recorder) -> tuple[Expr, Expr, Expr] | None:
                     made, kept = record.operations.get(inner), [old for old in order if old != NEW_AXIS]
                     if made == reduced(array, "logsumexp", [axis], rank=axis + 2) and kept == sorted(kept):
                         return Softmax(array, sympy.Integer(axis)), negated, inner
+    return None
+
+
+def log_softmaxes(record: Recorder, results: Sequence[Expr]) -> None:
+    """A logsumexp of rows that meets only its rows and their picked entries, as a log-softmax that stands for both.
+
+    `logsumexp(x) - x[b,t[b]]` and `exp(x - logsumexp(x))` are a cross-entropy and its gradient.
+    """
+    readers: dict[Expr, list[sympy.Symbol]] = defaultdict(list)
+    for target in record.live(results):
+        for read in dict.fromkeys(reads_of(record.operations[target])):
+            readers[read].append(target)
+    for total, reading in list(readers.items()):
+        match record.operations.get(total), reading:
+            case Reduced(kind="logsumexp", args=(array, _, sympy.Tuple(args=(sympy.Integer(p=1),)))), [entry, negated]:
+                columns = _picked_below(record.operations[entry], total, array, record)
+                shifted = readers[negated]
+                is_shift = record.operations[negated] == negative(view(total, (0, NEW_AXIS))) and len(shifted) == 1
+                if columns is None or not is_shift or {total, negated, *shifted} & {*results}:
+                    continue
+                if not _is_sum(record.operations[shifted[0]], array, negated):
+                    continue
+                record.operations[total] = LogSoftmax(array, sympy.Integer(1))
+                record.operations[entry] = negative(Pick(total, columns))
+                record.labels.pop(total, None)
+                for reader in readers[shifted[0]]:
+                    record.operations[reader] = substitute(record.operations[reader], {shifted[0]: total})
+
+
+def _is_sum(operation: Expr, *terms: Expr) -> bool:
+    return isinstance(operation, sympy.Add) and operation.args == terms
+
+
+def _picked_below(operation: Expr, total: Expr, array: Expr, record: Recorder) -> Expr | None:
+    """`t` where the operation is `total - array[b,t[b]]`."""
+    match operation:
+        case sympy.Add(args=(first, negated)) if first == total:
+            match record.operations.get(negated):
+                case sympy.Mul(args=(sympy.Integer(p=-1), entries)):
+                    match record.operations.get(entries):
+                        case Pick(args=(matrix, columns)) if matrix == array:
+                            found: Expr = columns
+                            return found
     return None
 
 

@@ -27,7 +27,7 @@ from symgrad.backends.arrays import (
 from symgrad.backends.blocks import in_blocks
 from symgrad.backends.broadcast import Broadcast
 from symgrad.backends.contract import Ref
-from symgrad.backends.fused import picked, softmaxes, through_tanh
+from symgrad.backends.fused import log_softmaxes, picked, softmaxes, through_tanh
 from symgrad.backends.straight import Lowered
 from symgrad.core.expression import (
     HALF,
@@ -98,6 +98,7 @@ def lower(
     results = tuple(lowering.result(graph[output]) for output in outputs)
     if fused:
         softmaxes(arrays.record, results)
+        log_softmaxes(arrays.record, results)
     shapes = {stand_in: graph[leaf].shape for leaf, stand_in in inputs}
     plan = in_blocks(arrays.record, shapes, results, lowering.sizes) if blocks and graph.has_tensors else None
     return arrays.record.finish(inputs, results, graph.has_tensors, plan)

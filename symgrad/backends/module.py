@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy
 import sympy
 
-from symgrad.backends.arrays import Full, Positions
+from symgrad.backends.arrays import Full, Positions, SizeOf
 from symgrad.backends.blocks import BYTES
+from symgrad.backends.names import Names, comment, generated_names, in_block, shown_names
 from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.backends.python_code import POWER, ArrayPrinter
 from symgrad.backends.straight import Blocks, Lowered, Statement, reads_of
@@ -32,8 +34,8 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """Readable Python that defines the same function, the user's names in comments."""
-        return self.lines.function(comments=True)
+        """Readable Python that defines the same function, with the user's names where they are safe in code."""
+        return self.lines.shown()
 
 
 class Lines:
@@ -43,18 +45,19 @@ class Lines:
         program: what to print.
         dtype: `float32` or `float64`.
         printer: prints the statements; constants are computed once, by NumPy.
+        names: what everything is called; generated names if nothing is said.
     """
 
-    def __init__(self, program: Lowered, dtype: str, printer: ArrayPrinter) -> None:
+    def __init__(self, program: Lowered, dtype: str, printer: ArrayPrinter, names: Names | None = None) -> None:
         self.program = program
         self.dtype = dtype
         self.printer = printer
         self.constants = NumpyPrinter(arrays=False)
         self.constants.decimals = True
-        used = [stand_in for _, stand_in in program.inputs]
-        used += [s.target for s in (*program.constants, *program.statements)]
-        names = {old: f"v{i}" for i, old in enumerate(used)}
-        self.names = self.printer.generated = self.constants.generated = names
+        self.names = generated_names(program) if names is None else names
+        self.printer.names = self.constants.names = self.names
+        plain = [s for s in program.statements if s.plain or isinstance(s.expression, SizeOf)]
+        self.printer.numbers = frozenset(s.target for s in (*program.constants, *plain))
 
     def compiled(self) -> Compiled:
         """The function itself."""
@@ -79,25 +82,31 @@ class Lines:
         )
         return dict(zip((s.target for s in self.program.constants), self._defined(source, "gradient")(), strict=True))
 
+    def shown(self) -> str:
+        """The function as one would write it by hand; it is never executed."""
+        printer = type(self.printer)(self.printer.arrays)
+        return Lines(self.program, self.dtype, printer, shown_names(self.program)).function(comments=True)
+
     def function(self, *, comments: bool = False, release: bool = False) -> str:
         """A function from the inputs to the results.
 
         Args:
-            comments: whether to say the user's names.
+            comments: whether to say the user's names where others stand for them.
             release: whether to free what nobody reads again.
         """
         body = self._body(comments, _last_reads(self.program) if release else {})
         if self.printer.places_arrays and self._makes_arrays():
             body.insert(0, f"    device = {self._inputs()[0]}.device")
         results = ", ".join(self._results()) + ("," if len(self.program.results) == 1 else "")
-        listed = ", ".join(leaf for leaf, _ in self.program.inputs)
-        head = f"def gradient({', '.join(self._inputs())}):" + (f"  # {listed}" if comments and listed else "")
+        leaves = [leaf for leaf, _ in self.program.inputs]
+        told = comment(leaves) if comments and leaves != self._inputs() else ""
+        head = f"def gradient({', '.join(self._inputs())}):{told}"
         return self._module([head, *body, f"    return {results}"])
 
     def _body(self, comments: bool, dying: Mapping[sympy.Symbol, Sequence[sympy.Symbol]]) -> list[str]:
         """The statements, those of each block in a loop."""
         blocks, whole = self.program.blocks, dict(self.names)
-        rows = {} if blocks is None else {leaf: f"{whole[leaf]}_rows" for leaf in blocks.leaves}
+        rows = {} if blocks is None else {leaf: in_block(whole[leaf]) for leaf in blocks.leaves}
         parts: tuple[list[str], list[str], list[str]] = ([], [], [])
         for statement in self.program.statements:
             region = 0 if blocks is None else blocks.region(statement.target)
@@ -114,7 +123,7 @@ class Lines:
         if self.program.blocks is None or statement.target not in self.program.blocks.totals:
             return [self._statement(statement, comments)]
         name = self.names[statement.target]
-        added = f"{name} = {name} + part if start else part{_told(statement, comments)}"
+        added = f"{name} = {name} + part if start else part{self._told(statement, comments)}"
         return [f"part = {self.printer.top(statement.expression)}", added]
 
     def _loop(self, blocks: Blocks) -> list[str]:
@@ -122,7 +131,7 @@ class Lines:
         return [
             f"    rows = {self._rows(blocks)}  # so many that they stay in the cache",
             f"    for start in range(0, len({leaves[0]}) or 1, rows):",
-            *(f"        {leaf}_rows = {leaf}[start : start + rows]" for leaf in leaves),
+            *(f"        {in_block(leaf)} = {leaf}[start : start + rows]" for leaf in leaves),
         ]
 
     def _rows(self, blocks: Blocks) -> str:
@@ -170,14 +179,22 @@ class Lines:
 
     def _module(self, body: Sequence[str]) -> str:
         constants = [self._constant(s) for s in self.program.constants]
-        imports = self.printer.imports([*body, *constants])
-        return "\n".join([*imports, "", f"real = {self.printer.real(self.dtype)}", *constants, "", "", *body, ""])
+        uses_real = any(re.search(r"\breal\b", line.partition("#")[0]) for line in body)
+        told = [*([f"real = {self.printer.real(self.dtype)}"] if uses_real else []), *constants]
+        imports = self.printer.imports([*told, *body])
+        parts = [[*imports, *([""] if imports and told else []), *told], body]
+        return "\n\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _statement(self, statement: Statement, comments: bool = False) -> str:
         if statement.plain:
             return self._constant(statement)
         text = f"{self.names[statement.target]} = {self.printer.top(statement.expression)}"
-        return text + _told(statement, comments)
+        return text + self._told(statement, comments)
+
+    def _told(self, statement: Statement, comments: bool) -> str:
+        """The user's name, where the code has another."""
+        is_other = statement.label not in ("", self.names[statement.target])
+        return comment([statement.label]) if comments and is_other else ""
 
     def _constant(self, statement: Statement) -> str:
         return f"{self.names[statement.target]} = float({self.constants.top(statement.expression)})"
@@ -185,10 +202,6 @@ class Lines:
     def _makes_arrays(self) -> bool:
         """Whether any statement makes an array from nothing."""
         return any(_contains(s.expression, (Positions, Full)) for s in self.program.statements)
-
-
-def _told(statement: Statement, comments: bool) -> str:
-    return f"  # {statement.label}" if comments and statement.label else ""
 
 
 def _last_reads(program: Lowered) -> dict[sympy.Symbol, list[sympy.Symbol]]:

@@ -1,7 +1,7 @@
 """The numpy backend: a lowered program as Python on NumPy and SciPy, compiled.
 
-Names in the code are generated; a user's name stands only in comments of the source that is shown, never in the code
-that is executed.
+Names in the code that is executed are generated. The source that is shown has the user's names where they are safe in
+code, else in comments; it is never executed here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from symgrad.backends.lower import lower
 from symgrad.backends.module import Compiled, Lines
 from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.backends.passes import hoisted
+from symgrad.backends.squares import contracted
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
 from symgrad.functions import Row
@@ -39,7 +40,7 @@ def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], d
     Returns:
         The function and its source.
     """
-    program = lower(graph, outputs, leaves, _is_native, blocks=True)
+    program = contracted(lower(graph, outputs, leaves, _is_native, blocks=True), graph, some_axes=True)
     return Lines(program, dtype, NumpyPrinter(program.has_arrays)).compiled()
 
 
@@ -58,7 +59,8 @@ def compile_descent(
     Returns:
         The loop.
     """
-    program = lower(graph, outputs, (*parameters, *others), _is_native, blocks=True)
+    lowered = lower(graph, outputs, (*parameters, *others), _is_native, blocks=True)
+    program = contracted(lowered, graph, some_axes=True)
     lines = Lines(hoisted(program), dtype, NumpyPrinter(program.has_arrays))
     return _stepwise(lines.compiled().function) if program.has_arrays else lines.loop(len(parameters))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Full
+from symgrad.backends.arrays import Einsum, Full
 from symgrad.backends.python_code import ArrayPrinter
 from symgrad.functions import row_of
 
@@ -19,7 +19,8 @@ class NumpyPrinter(ArrayPrinter):
 
     def imports(self, lines: Sequence[str]) -> list[str]:
         """The import lines a module of these lines needs."""
-        return ["import numpy", *(["import scipy.special"] if any("scipy." in line for line in lines) else [])]
+        modules = {"numpy.": "numpy", "scipy.": "scipy.special"}
+        return [f"import {module}" for call, module in modules.items() if any(call in line for line in lines)]
 
     def real(self, dtype: str) -> str:
         """What turns a number into a scalar of the dtype."""
@@ -28,12 +29,20 @@ class NumpyPrinter(ArrayPrinter):
     def _print_Function(self, expression: sympy.Function) -> str:
         arguments = [self.top(argument) for argument in expression.args]
         row = row_of(expression)
+        if not row.numpy:  # a constant of a program for a library that has the function
+            assert row.definition is not None
+            return f"({self.top(row.definition(*expression.args))})"
         if row.name == "relu":
             arguments.append("0")
         if row.name == "softplus":
             arguments.insert(0, "0")
         text = f"{row.numpy}({', '.join(arguments)})"
-        return f"real({text})" if row.name == "polygamma" and not self.arrays else text
+        return f"real({text})" if row.name == "polygamma" and not self.arrays and not self.decimals else text
+
+    def _print_Einsum(self, einsum: Einsum) -> str:
+        if einsum.spent and not einsum.rank:
+            return f"numpy.vdot({self.top(einsum.args[0])}, {self.top(einsum.args[1])})"
+        return super()._print_Einsum(einsum)
 
     def _print_Full(self, full: Full) -> str:
         shape = ", ".join(self.top(size) for size in full.args[1])

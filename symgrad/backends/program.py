@@ -41,7 +41,9 @@ class Program:
 
     @property
     def source(self) -> str:
-        """Readable Python that computes the value and the gradient, to be taken away.
+        """Readable Python that computes the value and the gradient, to be taken away; it needs no symgrad.
+
+        It has the names of the loss where they are safe in code, else in comments.
 
         Of the jit backend it is the NumPy program that the native code was made from, operation by operation.
         """

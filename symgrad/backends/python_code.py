@@ -54,7 +54,8 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
     def __init__(self, arrays: bool) -> None:
         super().__init__()
         self.arrays = arrays
-        self.generated: dict[Expr, str] = {}
+        self.names: dict[Expr, str] = {}
+        self.numbers: frozenset[Expr] = frozenset()
         self.decimals = False
 
     @abstractmethod
@@ -96,7 +97,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
     # numbers and names
 
     def _print_Symbol(self, expression: sympy.Symbol) -> str:
-        return self.generated[expression]
+        return self.names[expression]
 
     def _print_Integer(self, expression: sympy.Integer) -> str:
         exact = not self.decimals and abs(expression) <= 2**53
@@ -131,7 +132,8 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
             if isinstance(factor, sympy.Pow) and factor.exp == -1:
                 text += ("" if position else "1") + f"/{self.at_least(factor.base, POWER)}"
             else:
-                text += f"*{self.at_least(factor, POWER)}" if position else self.at_least(factor, PRODUCT)
+                weak = position > 0 or isinstance(factor, MatrixProduct)  # `(a @ b)*c`, though Python needs none there
+                text += "*" * (position > 0) + self.at_least(factor, POWER if weak else PRODUCT)
         return text
 
     def _print_Pow(self, expression: sympy.Pow) -> str:
@@ -155,8 +157,14 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
         return f"{self.namespace}.where({test}, {self._typed(then)}, {self._typed(rest)})"
 
     def _typed(self, branch: Expr) -> str:
-        """A branch; a bare number gets the program's own precision, lest a float32 run turn into float64."""
-        return f"real({self.top(branch)})" if branch.is_Number else self.top(branch)
+        """A branch; a Python number gets the program's own precision, lest a float32 run turn into float64."""
+        return f"real({self.top(branch)})" if self._is_number(branch) else self.top(branch)
+
+    def _is_number(self, expression: Expr) -> bool:
+        """Whether the code's value is a Python number beside others of the program's precision."""
+        if self.decimals:  # constants are computed in double precision, all of them
+            return False
+        return expression.is_Number or isinstance(expression, sympy.NumberSymbol) or expression in self.numbers
 
     def _print_Function(self, expression: sympy.Function) -> str:
         raise NotImplementedError

@@ -47,7 +47,7 @@ class Blocks:
         inside: what is made in each block.
         totals: those of `inside` that are added up over the blocks.
         after: what reads a total.
-        width: the sizes whose product is how many entries the largest array has a sample.
+        width: the sizes whose product is how many entries the largest array made in a block has a sample.
         fewest: rows a block has at least.
     """
 

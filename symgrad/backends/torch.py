@@ -10,6 +10,7 @@ import torch
 
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Compiled, Lines
+from symgrad.backends.squares import contracted
 from symgrad.backends.torch_code import TorchPrinter
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
@@ -19,7 +20,7 @@ from symgrad.functions import Row
 @uncollected
 def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str) -> Compiled:
     """Compile part of a graph for torch; arguments as for the numpy backend, inputs and outputs are tensors."""
-    program = lower(graph, outputs, leaves, _is_native, fused=True)
+    program = contracted(lower(graph, outputs, leaves, _is_native, fused=True), graph, some_axes=False)
     return Lines(program, dtype, TorchPrinter(arrays=True)).compiled()
 
 

@@ -9,7 +9,9 @@ import sympy
 from symgrad.backends.arrays import (
     NEW_AXIS,
     Affine,
+    Einsum,
     Full,
+    LogSoftmax,
     MatrixProduct,
     Pick,
     Positions,
@@ -17,9 +19,10 @@ from symgrad.backends.arrays import (
     Scatter,
     Softmax,
     TanhPullback,
+    reduced,
 )
 from symgrad.backends.python_code import ATOM, POWER, ArrayPrinter
-from symgrad.core.expression import ONE, ZERO, Expr
+from symgrad.core.expression import ONE, ZERO, Expr, mul
 from symgrad.functions import row_of
 
 _IN_PLACE = frozenset({"exp", "log", "tanh", "sigmoid", "relu", "sin", "cos"})
@@ -38,14 +41,17 @@ class TorchPrinter(ArrayPrinter):
 
     def imports(self, lines: Sequence[str]) -> list[str]:
         """The import lines a module of these lines needs."""
-        return [*(["import numpy"] if any("numpy." in line for line in lines) else []), "import torch"]
+        calls = {"numpy": "numpy.", "scipy.special": "scipy.", "torch": "torch."}
+        return [f"import {module}" for module, call in calls.items() if any(call in line for line in lines)]
 
     def real(self, dtype: str) -> str:
         """What turns a number into a scalar of the dtype."""
         return f"torch.{dtype}"
 
     def _typed(self, branch: Expr) -> str:
-        return f"torch.tensor({float(branch)!r}, dtype=real)" if branch.is_Number else self.top(branch)
+        if branch.is_Number:
+            return f"torch.tensor({float(branch)!r}, dtype=real)"
+        return f"torch.tensor({self.top(branch)}, dtype=real)" if self._is_number(branch) else self.top(branch)
 
     def _where(self, test: str, then: Expr, rest: Expr) -> str:
         if (then, rest) == (ONE, ZERO):
@@ -73,6 +79,9 @@ class TorchPrinter(ArrayPrinter):
     def _print_Softmax(self, softmax: Softmax) -> str:
         return f"torch.softmax({self.top(softmax.args[0])}, dim={softmax.args[1]})"
 
+    def _print_LogSoftmax(self, log_softmax: LogSoftmax) -> str:
+        return f"torch.log_softmax({self.top(log_softmax.args[0])}, dim={log_softmax.args[1]})"
+
     def _print_Pick(self, pick: Pick) -> str:
         matrix, columns = pick.args
         return f"{self.at_least(matrix, ATOM)}.gather(1, {self.at_least(columns, ATOM)}.unsqueeze(1)).squeeze(1)"
@@ -82,6 +91,15 @@ class TorchPrinter(ArrayPrinter):
         in_place = "_" if isinstance(matrix, (*_TEMPORARY, sympy.Function)) else ""
         where = f"1, {self.at_least(columns, ATOM)}.unsqueeze(1), {self.top(number)}"
         return f'{self.at_least(matrix, ATOM)}.scatter{in_place}({where}, reduce="add")'
+
+    def _print_Einsum(self, einsum: Einsum) -> str:
+        if einsum.spent is None:
+            return super()._print_Einsum(einsum)
+        left, right = einsum.args[:2]
+        if not einsum.rank:
+            return f"{self.at_least(left, ATOM)}.flatten().dot({self.at_least(right, ATOM)}.flatten())"
+        product = reduced(mul(left, right), "sum", einsum.spent, einsum.rank + len(einsum.spent))
+        return self.top(product)  # `einsum` takes several times as long for it
 
     def _permuted(self, order: tuple[int, ...]) -> str:
         return f".permute({', '.join(map(str, order))})"
@@ -93,15 +111,15 @@ class TorchPrinter(ArrayPrinter):
     def _reducer(self, kind: str) -> str:
         return {"max": "amax", "min": "amin"}.get(kind, kind)
 
-    def _print_Reduced(self, reduced: Reduced) -> str:
-        if reduced.kind == "logsumexp" and not reduced.numbers(2):
-            return f"{self.at_least(reduced.args[0], ATOM)}.flatten().logsumexp(dim=0)"
-        if reduced.kind != "prod":
-            return super()._print_Reduced(reduced)
-        axes = sorted(reduced.numbers(2), reverse=True)  # torch multiplies along all axes or one at a time
+    def _print_Reduced(self, reduction: Reduced) -> str:
+        if reduction.kind == "logsumexp" and not reduction.numbers(2):
+            return f"{self.at_least(reduction.args[0], ATOM)}.flatten().logsumexp(dim=0)"
+        if reduction.kind != "prod":
+            return super()._print_Reduced(reduction)
+        axes = sorted(reduction.numbers(2), reverse=True)  # torch multiplies along all axes or one at a time
         if not axes:
-            return super()._print_Reduced(reduced)
-        return self.at_least(reduced.args[0], ATOM) + "".join(f".prod(dim={axis})" for axis in axes)
+            return super()._print_Reduced(reduction)
+        return self.at_least(reduction.args[0], ATOM) + "".join(f".prod(dim={axis})" for axis in axes)
 
     def _print_Positions(self, positions: Positions) -> str:
         return f"torch.arange({self.top(positions.args[0])}, device=device)"

@@ -18,12 +18,15 @@ class Stop:
 
 @contextmanager
 def interrupts() -> Iterator[Stop]:
-    """Let the step under way finish on SIGINT; a second SIGINT stops at once."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
+    """Let the step under way finish on SIGINT; a second SIGINT stops at once.
+
+    A process that ignores SIGINT, as one started in the background does, goes on ignoring it.
+    """
+    stop, before = Stop(), signal.getsignal(signal.SIGINT)
+    is_python = before is not None and before != signal.SIG_IGN
+    if threading.current_thread() is not threading.main_thread() or not is_python:
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def remember(*_: object) -> None:
         if stop.requested:

@@ -121,7 +121,7 @@ def train(
     setting = cache(partial(setting_of, derivation, samples, lr, size, optimizer, options, dtype, reduce, order))
     batches = batches_of(derivation, samples, size, dtype, reduce, order, program.backend)
     state = _State(list(samples.parameters.values()))
-    start, observed = state.parameters, bool(log or verify)
+    start, observed = state.parameters, log is not None or verify
     worth = backend == "auto" and not observed and pays(batches, optimizer, options, epochs)
     native = _native(batches, start, optimizer, lr, options, observed) if worth or backend == "jit" else None
     driver, take = native or _in_python(batches, optimizer_named(optimizer, start, lr, options, dtype), observed)
@@ -277,7 +277,7 @@ class _Keeper:
     @property
     def observes(self) -> bool:
         """Whether every single step is looked at."""
-        return bool(self.log or self.verify)
+        return self.log is not None or self.verify
 
     def observe(self, state: _State, old: list[Any], gradient: list[Any], batches: Batches) -> None:
         """One step: verify it, log it."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy
 
+from symgrad.backends.jit import is_native
 from symgrad.backends.jit.abi import SIZES, Routine
 from symgrad.backends.jit.descent import ScalarLoop
 from symgrad.backends.jit.stepping import ALIGNMENT, BatchLoop, layout
 from symgrad.backends.jit.updates import Update, update_named
 from symgrad.backends.lower import lower
 from symgrad.backends.module import constant_values
-from symgrad.backends.passes import hoisted
 from symgrad.backends.straight import Lowered
 from symgrad.errors import BackendError
 from symgrad.training.batches import Batches
@@ -63,7 +63,7 @@ class NativeLoop:
         self.batches, self.optimizer, self.logged, self.dtype = batches, update, logged, batches.dtype
         self.shapes = [numpy.shape(value) for value in start]
         self.rates = numpy.array(update.rates)
-        self.pace, self.epoch, self.updates = 1 if logged else 64, -1, 0
+        self.pace, self.epoch, self.updates = 1, -1, 0  # a step may take long
         self.columns: list[Array] = []
         self.losses, self.log = numpy.zeros(0, self.dtype), numpy.zeros(0, self.dtype)
 
@@ -296,8 +296,8 @@ def native_loop(
         return None
     leaves = (*batches.parameters, *batches.others)
     if not batches.graph.has_tensors:
-        program = lower(batches.graph, batches.outputs, leaves, lambda row: bool(row.numpy))
-        return SampleLoop(batches, update, start, logged, hoisted(program))
+        program = lower(batches.graph, batches.outputs, leaves, is_native)
+        return SampleLoop(batches, update, start, logged, program)
     try:
         whole, last = _routines(batches, start)
     except BackendError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from typing import Any
 
 import numpy
@@ -20,7 +20,7 @@ def check_options(lr: float, epochs: int, batch_size: int | None, save_every: in
     Raises:
         DataError: naming the option.
     """
-    if not (isinstance(lr, (int, float)) and math.isfinite(lr) and lr > 0):
+    if not (isinstance(lr, (int, float)) and 0 < lr <= sys.float_info.max):
         raise DataError(f"lr is {lr!r}; a learning rate is a positive number.")
     if not isinstance(epochs, int) or epochs < 0:
         raise DataError(f"epochs is {epochs!r}; it is a whole number, 0 or more.")

@@ -14,6 +14,13 @@ from symgrad.errors import DataError
 _UNSUITABLE = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})
 """Those that evaluate the loss themselves, or are not for every shape."""
 
+_REFUSALS = (TypeError, ValueError, LookupError, OverflowError, RuntimeError, AssertionError)
+"""What torch raises where it cannot take an option, when it gets it or at its first step."""
+
+
+def _refusal(name: str, error: Exception) -> DataError:
+    return DataError(f"the optimizer {name!r} refuses its options: {str(error).rstrip('.')}.")
+
 
 def _classes() -> dict[str, type[torch.optim.Optimizer]]:
     found = {}
@@ -42,20 +49,27 @@ class TorchOptimizer:
         if name.lower() not in classes:
             hint = suggestion(name.lower(), classes) or f" There are {', '.join(sorted(classes))}."
             raise DataError(f"there is no optimizer {name!r}.{hint}")
-        self.real = scalar_type(dtype)
+        self.name, self.real = name, scalar_type(dtype)
         self.tensors = [torch.tensor(p, dtype=getattr(torch, dtype), requires_grad=True) for p in parameters]
         try:
             self.optimizer = classes[name.lower()](self.tensors, lr=lr, **options)  # type: ignore[call-arg]
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the optimizer {name!r} refuses its options: {error}.") from None
+        except _REFUSALS as error:
+            raise _refusal(name, error) from None
 
     def update(self, parameters: list[Any], gradient: Sequence[Any]) -> list[Any]:
-        """One step of the torch optimizer from these parameters."""
+        """One step of the torch optimizer from these parameters.
+
+        Raises:
+            DataError: if it refuses an option only now.
+        """
         with torch.no_grad():
             for tensor, value, derivative in zip(self.tensors, parameters, gradient, strict=True):
                 tensor.copy_(torch.as_tensor(value))
                 tensor.grad = torch.tensor(derivative, dtype=tensor.dtype)
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except _REFUSALS as error:
+            raise _refusal(self.name, error) from None
         return [tensor.detach().numpy().copy() if tensor.ndim else self.real(tensor.item()) for tensor in self.tensors]
 
     def state(self) -> dict[str, Any]:

@@ -11,9 +11,6 @@ from symgrad.backends.jit.lines import Lines, Value
 from symgrad.backends.jit.nests import Apply, Array, Axis, Literal, Position, Read, Term
 from symgrad.backends.jit.placement import ALIGNMENT, LOCAL, Place, Placement
 
-AHEAD = 4
-"""Vectors between what is computed and what is fetched."""
-
 
 @dataclass
 class Addressing:
@@ -122,11 +119,11 @@ class Addressing:
             return self.at[term.axis]
         return self.term(term)
 
-    def fetch(self, read: Read, write: int) -> None:
+    def fetch(self, read: Read, write: int, ahead: int) -> None:
         """Ask for entries some vectors ahead; beyond the end of an array this does nothing."""
         lines = self.lines
         place, base, subscripts, _ = self.addresses(read)
-        offset = lines.plus(self.offset(read, subscripts, place), Value(AHEAD * lines.width, "whole"))
+        offset = lines.plus(self.offset(read, subscripts, place), Value(ahead * lines.width, "whole"))
         where = lines.emit(f"getelementptr {lines.type}, ptr {base}, i64 {offset.text}")
         lines.externals["llvm.prefetch.p0"] = External("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)", lambda: 0)
         lines.line(f"call void @llvm.prefetch.p0(ptr {where}, i32 {write}, i32 3, i32 1)")

@@ -43,9 +43,9 @@ def applied(lines: Lines, operation: str, operands: Sequence[Value]) -> Value:
         case "finite":
             return _finite(lines, operands[0])
         case "max" | "min":
-            return extreme(lines, ">=" if operation == "max" else "<=", *operands)
+            return extreme(lines, ">" if operation == "max" else "<", *operands)
         case "relu":
-            return extreme(lines, ">=", operands[0], Value(0.0))
+            return extreme(lines, ">", operands[0], Value(0.0))
         case "sign":
             return _sign(lines, operands[0])
         case "softplus":
@@ -102,7 +102,7 @@ def intrinsic(lines: Lines, name: str, operands: Sequence[Value]) -> Value:
 
 
 def extreme(lines: Lines, relation: str, left: Value, right: Value) -> Value:
-    """The larger (`>=`) or smaller (`<=`) of two; NaN if one is NaN, as NumPy has it."""
+    """The larger (`>`) or smaller (`<`) of two; NaN if one is NaN, the second of two zeros, as NumPy has it."""
     chosen = _compared(lines, relation, (left, right), left.wide or right.wide)
     unordered = Value(_unordered(lines, left), "truth", left.wide)
     wide = chosen.wide or unordered.wide
@@ -138,7 +138,7 @@ def _softplus(lines: Lines, value: Value) -> Value:
     size = intrinsic(lines, "llvm.fabs", [value])
     decayed = applied(lines, "exp", [_real(lines, "fneg ", [size], value.wide)])
     rest = applied(lines, "log1p", [decayed])
-    return applied(lines, "+", [extreme(lines, ">=", value, Value(0.0)), rest])
+    return applied(lines, "+", [extreme(lines, ">", value, Value(0.0)), rest])
 
 
 def _own(lines: Lines, name: str, operand: Value) -> Value:

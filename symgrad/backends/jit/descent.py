@@ -68,7 +68,7 @@ class ScalarLoop:
         start = [loaded(setup, "%block", i) for i in range(trained + held + 1)]
         old, states = [f"%p{i}" for i in range(trained)], [f"%h{i}" for i in range(held)]
         row = [loaded(body, column, "%at") for column in columns]
-        loss, *gradient = results_of(body, self.program, [*old, *row, *constants], typed=True)
+        loss, *gradient = results_of(body, self.program, [*old, *row, *constants])
         new, kept = self._updated(body, old, gradient, states, rates)
         names, after = [*old, *states, "%loss"], [body.strong(value) for value in (*new, *kept, loss)]
         phis = [

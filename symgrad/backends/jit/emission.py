@@ -31,8 +31,8 @@ from symgrad.backends.jit.nests import (
     Step,
     Update,
     arrays_of,
-    operations,
     reads,
+    size_of,
     walk,
 )
 
@@ -47,6 +47,9 @@ FIRST_CACHE = 2**15
 
 STREAMS = 12
 """Arrays read or written side by side up to which the processor's own prefetching does."""
+
+SECOND_CACHE = 2**21
+"""Bytes beyond which arrays come from memory."""
 
 UNROLLED = 192
 """Operations up to which a loop without lanes is written out."""
@@ -190,8 +193,8 @@ class Emission(Addressing):
 
         def block(place: Value) -> None:
             self.at[axis] = place
-            for read, write in ahead:
-                self.fetch(read, write)
+            for read, write, distance in ahead:
+                self.fetch(read, write, distance)
             self._body(loop)
             flush(place, 1)
 
@@ -209,8 +212,11 @@ class Emission(Addressing):
         del self.at[axis]
         self.counted(rest, lambda place: self._at(axis, place, lambda: self._body(loop)), first=blocks * self.vectors)
 
-    def _streams(self, loop: Loop) -> list[tuple[Read, int]]:
-        """What to fetch ahead: entries next to each other of more arrays than the processor itself keeps track of."""
+    def _streams(self, loop: Loop) -> list[tuple[Read, int, int]]:
+        """What to fetch ahead, whether to write it, and how many vectors ahead.
+
+        Many arrays side by side are more than the processor keeps track of itself; long ones it fetches too late.
+        """
         found: dict[Array, tuple[Read, int]] = {}
         for step in loop.body:
             if isinstance(step, (Assign, Update)):
@@ -219,7 +225,10 @@ class Emission(Addressing):
                     place = self.placement.places[read.array]
                     if place.base.startswith("%") and read.array not in found and self._lane_stride(read, place) == 1:
                         found[read.array] = (read, write)
-        return list(found.values()) if len(found) > STREAMS else []
+        if len(found) > STREAMS:
+            return [(read, write, 4) for read, write in found.values()]
+        long = len(found) * loop.axis.extent * SIZES[self.lines.dtype] > SECOND_CACHE
+        return [(read, write, 32) for read, write in found.values()] if long else []
 
     # tiles
 
@@ -381,16 +390,3 @@ class Emission(Addressing):
             stride = prod(later.extent for later in partial.axes[place + 1 :])
             offset = self.lines.plus(offset, self.lines.times(self.at[axis], stride))
         return self.element(partial.base, offset, self.lines.type_of("real", True))
-
-
-def size_of(step: Step) -> int:
-    """Operations that a step is, loops written out."""
-    match step:
-        case Loop():
-            return step.axis.extent * sum(size_of(part) for part in step.body)
-        case Assign() | Update():
-            return 2 + operations(step.definition.body)
-        case Clear():
-            return prod(axis.extent for axis in step.axes)
-        case Product():
-            return UNROLLED + 1

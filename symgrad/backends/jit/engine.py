@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ OLDEST = (20, 0, 0)
 """Version of LLVM; the IR that is printed here is younger than those before."""
 
 _LOCK = threading.RLock()
+_COUNT = itertools.count()
 _LOADED: WeakValueDictionary[str, Module] = WeakValueDictionary()
 
 
@@ -113,9 +115,6 @@ def _optimised(ir: str, level: int) -> Any:
     builder = host.llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return module
-
-
-_COUNT = iter(range(2**62))
 
 
 def _linked(

@@ -124,7 +124,7 @@ def inlined(program: Entries) -> Entries:
         new = replace(definition, body=body)
         if new.array not in results and new.array not in operands and not new.kind:
             alone = counts.get(new.array, 0) == 1 and runs[new.array] <= prod(axis.extent for axis in new.axes)
-            if alone or _is_cheap(body):
+            if (alone and _length(body) <= LONGEST) or _is_cheap(body):
                 inside[new.array] = new
                 continue
         kept.append(new)

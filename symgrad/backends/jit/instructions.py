@@ -196,9 +196,9 @@ class Emitter:
             case "abs":
                 return self.intrinsic("llvm.fabs", *operands)
             case "relu":
-                return self.extreme(">=", operands[0], 0)
+                return self.extreme(">", operands[0], 0)
             case "max" | "min":
-                return self.extreme(">=" if name == "max" else "<=", *operands)
+                return self.extreme(">" if name == "max" else "<", *operands)
             case "sign":
                 return self._sign(operands[0])
             case "softplus":
@@ -206,7 +206,7 @@ class Emitter:
         return self.called(name, *operands)
 
     def extreme(self, relation: str, left: Operand, right: Operand) -> str:
-        """The larger (`>=`) or smaller (`<=`) of two; NaN if one is NaN, as NumPy has it."""
+        """The larger (`>`) or smaller (`<`) of two; NaN if one is NaN, the second of two zeros, as NumPy has it."""
         chosen = self.compared(relation, left, right)
         unordered = self.emit(f"fcmp uno {self.type} {self.strong(left)}, {self.strong(left)}")
         return self.selected(self.emit(f"or i1 {chosen}, {unordered}"), left, right)
@@ -221,7 +221,7 @@ class Emitter:
     def _softplus(self, operand: Operand) -> Operand:
         """log(exp(0) + exp(x)) as NumPy's `logaddexp` computes it: max(x, 0) + log1p(exp(−|x|))."""
         decayed = self.called("exp", self.negated(self.intrinsic("llvm.fabs", operand)))
-        return self.binary("fadd", self.extreme(">=", operand, 0), self.called("log1p", decayed))
+        return self.binary("fadd", self.extreme(">", operand, 0), self.called("log1p", decayed))
 
     def called(self, name: str, *operands: Operand) -> str:
         """A function of the C library in the program's precision, or of SciPy in double."""

@@ -8,8 +8,10 @@ gives arrays memory, `emission` writes LLVM IR.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TypeAlias
 
 
@@ -224,3 +226,16 @@ def arrays_of(step: Step) -> Iterator[Array]:
     if isinstance(step, (Assign, Update, Product)):
         for read in reads(step.definition.body):
             yield read.array
+
+
+def size_of(step: Step) -> int:
+    """Operations that a step is, loops written out."""
+    match step:
+        case Loop():
+            return step.axis.extent * sum(size_of(part) for part in step.body)
+        case Assign() | Update():
+            return 2 + operations(step.definition.body)
+        case Clear():
+            return prod(axis.extent for axis in step.axes)
+        case Product():
+            return sys.maxsize

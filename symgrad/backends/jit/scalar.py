@@ -38,6 +38,8 @@ class ScalarProgram:
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         """The results as NumPy scalars; those that are plain numbers as Python's."""
+        if len(values) != self.inputs._length_:  # ctypes would take 0 for what is missing
+            raise TypeError(f"the program takes {self.inputs._length_} values and got {len(values)}.")
         outputs = self.outputs()
         self.native(self.inputs(*values), outputs)
         found = numpy.frombuffer(outputs, self.real)
@@ -47,17 +49,15 @@ class ScalarProgram:
         return tuple(next(computed) if number is None else number for number in self.fixed)
 
 
-def results_of(emitter: Emitter, program: Lowered, inputs: Sequence[str], *, typed: bool = False) -> list[Operand]:
+def results_of(emitter: Emitter, program: Lowered, inputs: Sequence[str]) -> list[Operand]:
     """Emit a whole program on values; a result that never changes is a Python number.
 
     Args:
         emitter: gets the instructions.
         program: what to compute.
         inputs: values of its inputs.
-        typed: whether constants have the program's precision from the start, as in the numpy backend's training loop.
     """
-    constants = constant_values(program)
-    values: dict[Any, Operand] = {s: emitter.literal(c) if typed else c for s, c in constants.items()}
+    values: dict[Any, Operand] = {**constant_values(program)}
     values |= zip((stand_in for _, stand_in in program.inputs), inputs, strict=True)
     for statement in program.statements:
         values[statement.target] = emitter.value(statement.expression, values)

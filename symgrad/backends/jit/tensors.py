@@ -8,17 +8,14 @@ entries, is left to the numpy backend, the whole program with it.
 
 from __future__ import annotations
 
-import ctypes
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy
 
-from symgrad.backends.jit import engine
-from symgrad.backends.jit.abi import SIZES, Routine, Slot, module
+from symgrad.backends.jit.abi import SIZES, Routine, Slot
+from symgrad.backends.jit.calls import Call
 from symgrad.backends.jit.emission import Emission
 from symgrad.backends.jit.entries import Unsupported, entries
 from symgrad.backends.jit.fusion import planned
@@ -31,19 +28,12 @@ from symgrad.backends.lower import lower
 from symgrad.backends.module import Lines as PythonLines
 from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.backends.straight import Lowered
-from symgrad.backends.values import check_labels, check_shape
+from symgrad.backends.values import check_shape
 from symgrad.core.graph import Graph
-from symgrad.errors import BackendError, DataError
+from symgrad.errors import BackendError
 
 VECTOR = 64
 """Bytes of a vector: on every machine, so that bits do not depend on it; narrower machines use several registers."""
-
-LONG, VERY_LONG = 4_000, 12_000
-"""Lines of LLVM IR from which it is optimised at level 1 and 0.
-
-The vectors are ours, and level 2 mostly looks for some. Straight lines of thousands of values take LLVM's register
-allocator time that grows with their square, and then run a tenth faster than the same values kept in memory.
-"""
 
 WIDE = '"prefer-vector-width"="512" "min-legal-vector-width"="512"'
 """Lets machines that have registers of a vector's size use them."""
@@ -158,111 +148,6 @@ def _check_shapes(graph: Graph, leaves: Sequence[str], shapes: Shapes) -> dict[s
     return sizes
 
 
-_MEMORY = threading.local()
-
-
-def _work(length: int) -> int:
-    """The address of scratch memory, kept for each thread and as large as any program of it needed."""
-    if not length:
-        return 0
-    if getattr(_MEMORY, "length", 0) < length:
-        _MEMORY.buffer = numpy.empty(length + VECTOR, "uint8")
-        _MEMORY.length, _MEMORY.address = length, -(-_MEMORY.buffer.ctypes.data // VECTOR) * VECTOR
-    return int(_MEMORY.address)
-
-
-class Room(threading.local):
-    """Arrays for results: new ones, or those of an earlier call that nobody holds any more.
-
-    Memory new from the system costs about as much as computing what goes into it. Each thread has its own.
-    """
-
-    def __init__(self, slots: Sequence[Slot]) -> None:
-        self.slots = slots
-        self.kept: list[Any] = [None] * len(slots)
-
-    def arrays(self) -> list[Any]:
-        """An array for each result; what is in it means nothing."""
-        made = []
-        for place, slot in enumerate(self.slots):
-            array = self.kept[place]
-            if array is None or sys.getrefcount(array) > UNSHARED:
-                array = numpy.empty(slot.shape, slot.dtype)
-                if REUSED[0] <= array.nbytes <= REUSED[1]:
-                    self.kept[place] = array
-            made.append(array)
-        return made
-
-
-UNSHARED = 3
-"""References to an array that only `Room` holds: the list's, the variable's and that of the question itself."""
-
-REUSED = (2**15, 2**28)
-"""Bytes of the smallest and the largest result whose memory is used again."""
-
-
-class _Native:
-    """A routine, ready to be called."""
-
-    def __init__(self, routine: Routine, checks: Sequence[tuple[str, int, Sequence[int]]]) -> None:
-        self.routine = routine
-        self.slots = [slot for slot in routine.outputs if isinstance(slot, Slot)]
-        entry = from_objects(routine.name, len(routine.inputs), len(self.slots))
-        self.ir, externals = module([routine], entry)
-        lines = self.ir.count("\n")
-        level = 0 if lines > VERY_LONG else 1 if lines > LONG else engine.LEVEL
-        self.module = engine.load(self.ir, (f"{routine.name}.objects",), externals, level)
-        self.call = self.module.function(f"{routine.name}.objects", None, *[ctypes.c_void_p] * 3)
-        self.checks = checks
-        self.inputs: Any = ctypes.c_void_p * len(routine.inputs)
-        self.outputs: Any = ctypes.c_void_p * len(self.slots)
-        self.dtypes = [numpy.dtype(slot.dtype) for slot in routine.inputs]
-        self.room = Room(self.slots)
-
-    def __call__(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        arrays = [numpy.ascontiguousarray(value, dtype) for value, dtype in zip(values, self.dtypes, strict=True)]
-        for name, position, sizes in self.checks:
-            _check_labels(name, arrays[position], sizes)
-        made = self.room.arrays()
-        self.call(self.inputs(*map(id, arrays)), self.outputs(*map(id, made)), _work(self.routine.work))
-        found = iter(made)
-        return tuple(_plain(next(found)) if isinstance(o, Slot) else o for o in self.routine.outputs)
-
-
-def _check_labels(name: str, labels: Any, sizes: Sequence[int]) -> None:
-    check_labels(name, labels, sizes)
-    if labels.size and labels.min() < 0:
-        raise DataError(f"{name!r} holds the label {labels.min()}; labels are whole numbers from 0.")
-
-
-def from_objects(name: str, inputs: int, outputs: int) -> str:
-    """A function that takes NumPy's array objects and passes on where their entries are.
-
-    An array object begins with Python's own fields and then the address of its entries (NumPy's C API,
-    `PyArrayObject_fields`); to ask for it in Python takes longer than a small program runs.
-    """
-    lines = [f"define void @{name}.objects(ptr %inputs, ptr %outputs, ptr %work) nounwind {{"]
-    for array, count in (("inputs", inputs), ("outputs", outputs)):
-        lines.append(f"  %{array}.data = alloca [{max(count, 1)} x ptr]")
-        for n in range(count):
-            own = f"%{array}{n}"
-            lines += [
-                f"  {own}.place = getelementptr ptr, ptr %{array}, i64 {n}",
-                f"  {own}.object = load ptr, ptr {own}.place",
-                f"  {own}.field = getelementptr i8, ptr {own}.object, i64 {object.__basicsize__}",
-                f"  {own}.address = load ptr, ptr {own}.field",
-                f"  {own}.to = getelementptr ptr, ptr %{array}.data, i64 {n}",
-                f"  store ptr {own}.address, ptr {own}.to",
-            ]
-    return "\n".join(
-        [*lines, f"  call void @{name}(ptr %inputs.data, ptr %outputs.data, ptr %work)", "  ret void", "}"]
-    )
-
-
-def _plain(array: Any) -> Any:
-    return array if array.ndim else array[()]
-
-
 class TensorProgram:
     """A program on tensors.
 
@@ -282,7 +167,7 @@ class TensorProgram:
     @property
     def ir(self) -> str:
         """The LLVM IR of each set of shapes met so far."""
-        return "\n".join(run.ir for run in self.known.values() if isinstance(run, _Native))
+        return "\n".join(run.ir for run in self.known.values() if isinstance(run, Call))
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         """The results at a point.
@@ -303,7 +188,7 @@ class TensorProgram:
         except Unsupported:
             function = PythonLines(self.program, self.dtype, NumpyPrinter(arrays=True)).compiled().function
             return lambda values: function(*values)
-        checks = [
+        labels = [
             (
                 leaf,
                 position,
@@ -312,4 +197,4 @@ class TensorProgram:
             for position, leaf in enumerate(self.leaves)
             if (selected := self.graph.selectors.get(leaf)) is not None
         ]
-        return _Native(made, checks)
+        return Call(made, labels)

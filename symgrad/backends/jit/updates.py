@@ -8,12 +8,16 @@ for bit the numpy backend's. Rates are read when the code runs, so that one piec
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from symgrad.backends.jit.instructions import Emitter, Operand
+
+LARGEST = sys.float_info.max
+"""An option beyond it is for torch to refuse."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ def update_named(name: str, lr: float, options: Mapping[str, Any]) -> Update | N
     name, given = name.lower(), dict(options)
     decay = given.pop("weight_decay", 0.01 if name == "adamw" else 0.0)
     numbers = [decay, *(value for key, value in given.items() if key not in ("betas", "nesterov"))]
-    if not all(isinstance(n, (int, float)) and not isinstance(n, bool) and n >= 0 for n in numbers):
+    if not all(isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n <= LARGEST for n in numbers):
         return None
     if name == "sgd":
         if not options:

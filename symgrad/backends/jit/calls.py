@@ -1,0 +1,161 @@
+"""Calling a routine on NumPy's arrays: their addresses, memory for results, and scratch memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from symgrad.backends.jit import engine
+from symgrad.backends.jit.abi import Routine, Slot, module
+from symgrad.backends.values import check_labels
+from symgrad.errors import DataError
+
+LONG, VERY_LONG = 4_000, 12_000
+"""Lines of LLVM IR from which it is optimised at level 1 and 0.
+
+The vectors are ours, and level 2 mostly looks for some. Straight lines of thousands of values take LLVM's register
+allocator time that grows with their square, and then run a tenth faster than the same values kept in memory.
+"""
+
+REUSED = (2**15, 2**28)
+"""Bytes of the smallest and the largest result whose memory is used again."""
+
+ALIGNMENT = 64
+
+
+class Call:
+    """A routine, ready to be called.
+
+    Args:
+        routine: for one set of shapes.
+        labels: of each leaf of labels its name, which input it is, and the sizes it selects from.
+    """
+
+    def __init__(self, routine: Routine, labels: Sequence[tuple[str, int, Sequence[int]]]) -> None:
+        self.routine, self.labels = routine, labels
+        self.slots = [slot for slot in routine.outputs if isinstance(slot, Slot)]
+        name = f"{routine.name}.objects" if _KNOWN_LAYOUT else routine.name
+        self.ir, externals = module([routine], *_from_objects(routine.name, len(routine.inputs), len(self.slots)))
+        lines = self.ir.count("\n")
+        level = 0 if lines > VERY_LONG else 1 if lines > LONG else engine.LEVEL
+        self.call = engine.load(self.ir, (name,), externals, level).function(name, None, *[ctypes.c_void_p] * 3)
+        self.inputs: Any = ctypes.c_void_p * len(routine.inputs)
+        self.outputs: Any = ctypes.c_void_p * len(self.slots)
+        self.dtypes = [numpy.dtype(slot.dtype) for slot in routine.inputs]
+        self.room = Room(self.slots)
+
+    def __call__(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The results: NumPy's numbers, arrays that are nobody else's, and Python's numbers for plain ones.
+
+        Raises:
+            DataError: if a label is none that can be selected.
+        """
+        arrays = [numpy.ascontiguousarray(value, dtype) for value, dtype in zip(values, self.dtypes, strict=True)]
+        if not all(array.flags.aligned for array in arrays):
+            arrays = [array if array.flags.aligned else array.copy() for array in arrays]
+        for name, position, sizes in self.labels:
+            _check_labels(name, arrays[position], sizes)
+        made = self.room.arrays()
+        self.call(self.inputs(*map(_handle, arrays)), self.outputs(*map(_handle, made)), _scratch(self.routine.work))
+        found = iter(made)
+        return tuple(_plain(next(found)) if isinstance(o, Slot) else o for o in self.routine.outputs)
+
+
+def _check_labels(name: str, labels: Any, sizes: Sequence[int]) -> None:
+    check_labels(name, labels, sizes)
+    if labels.size and labels.min() < 0:
+        raise DataError(f"{name!r} holds the label {labels.min()}; labels are whole numbers from 0.")
+
+
+def _plain(array: Any) -> Any:
+    return array if array.ndim else array[()]
+
+
+def _layout_is_known() -> bool:
+    """Whether an array object holds its address right after Python's own fields (`PyArrayObject_fields` in C)."""
+    array = numpy.empty(1)
+    if sys.implementation.name != "cpython":
+        return False
+    return bool(ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value == array.ctypes.data)
+
+
+_KNOWN_LAYOUT = _layout_is_known()
+
+
+def _handle(array: Any) -> int:
+    """What is passed for an array: the object, whose address native code reads, or its address, asked for in Python."""
+    return id(array) if _KNOWN_LAYOUT else int(array.ctypes.data)
+
+
+def _from_objects(name: str, inputs: int, outputs: int) -> list[str]:
+    """A function that takes array objects and passes on where their entries are.
+
+    To ask for an address in Python takes longer than a small program runs.
+    """
+    if not _KNOWN_LAYOUT:
+        return []
+    lines = [f"define void @{name}.objects(ptr %inputs, ptr %outputs, ptr %work) nounwind {{"]
+    for array, count in (("inputs", inputs), ("outputs", outputs)):
+        lines.append(f"  %{array}.data = alloca [{max(count, 1)} x ptr]")
+        for n in range(count):
+            own = f"%{array}{n}"
+            lines += [
+                f"  {own}.place = getelementptr ptr, ptr %{array}, i64 {n}",
+                f"  {own}.object = load ptr, ptr {own}.place",
+                f"  {own}.field = getelementptr i8, ptr {own}.object, i64 {object.__basicsize__}",
+                f"  {own}.address = load ptr, ptr {own}.field",
+                f"  {own}.to = getelementptr ptr, ptr %{array}.data, i64 {n}",
+                f"  store ptr {own}.address, ptr {own}.to",
+            ]
+    call = f"  call void @{name}(ptr %inputs.data, ptr %outputs.data, ptr %work)"
+    return ["\n".join([*lines, call, "  ret void", "}"])]
+
+
+class Room(threading.local):
+    """Arrays for results: new ones, or those of an earlier call that nobody holds any more.
+
+    Memory new from the system costs about as much as computing what goes into it. Each thread has its own.
+    """
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.slots = slots
+        self.kept: list[Any] = [None] * len(slots)
+
+    def arrays(self) -> list[Any]:
+        """An array for each result; what is in it means nothing."""
+        made = []
+        for place, slot in enumerate(self.slots):
+            if self.kept[place] is not None and _references(self.kept, place) <= _UNSHARED:
+                made.append(self.kept[place])
+                continue
+            made.append(numpy.empty(slot.shape, slot.dtype))
+            if REUSED[0] <= made[-1].nbytes <= REUSED[1]:
+                self.kept[place] = made[-1]
+        return made
+
+
+def _references(kept: Sequence[Any], place: int) -> int:
+    """How many references there are to what a list holds, those of this question included; endless if not counted."""
+    count = getattr(sys, "getrefcount", None)
+    return int(count(kept[place])) if count is not None else sys.maxsize
+
+
+_UNSHARED = _references([numpy.empty(0)], 0)
+"""References to an array that only a list holds; how many that are depends on the interpreter."""
+
+_MEMORY = threading.local()
+
+
+def _scratch(length: int) -> int:
+    """The address of scratch memory, kept for each thread and as large as any program of it needed."""
+    if not length:
+        return 0
+    if getattr(_MEMORY, "length", 0) < length:
+        _MEMORY.buffer = numpy.empty(length + ALIGNMENT, "uint8")
+        _MEMORY.length, _MEMORY.address = length, -(-_MEMORY.buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
+    return int(_MEMORY.address)
