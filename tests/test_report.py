@@ -69,6 +69,14 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     assert len(page.encode()) < LIMIT
 
 
+def test_a_heading_is_said_once(tmp_path: Path) -> None:
+    """What folds a part of the page away is its heading, which does not stand in it again."""
+    from symgrad.examples import source
+
+    page = reported(tmp_path, source("ridge"), "-w", "w")
+    assert page.count(">Local partials<") == 1
+
+
 def test_reports_in_markdown_and_latex(tmp_path: Path) -> None:
     """The same in Markdown, with Mermaid's picture, and in LaTeX, which compiles."""
     text = reported(tmp_path, SEED, "-w", "w", *TRAINING, name="r.md")

@@ -292,7 +292,7 @@ class TestCheckpoints:
             "--log",
             "json",
         ]
-        command = [sys.executable, "-m", "symgrad", *model, "--lr", "1e-5", "--epochs", "2000", "--save", str(file)]
+        command = [sys.executable, "-m", "symgrad", *model, "--lr", "1e-5", "--epochs", "300", "--save", str(file)]
         with (tmp_path / "first.log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE)
             deadline = time.monotonic() + 60
@@ -303,14 +303,14 @@ class TestCheckpoints:
             process.communicate()
         assert process.returncode == (-9 if number == signal.SIGKILL else 130)
         done = json.loads(file.read_text())["step"]
-        assert 0 < done < 6000
+        assert 0 < done < 900
         rest = subprocess.run([*command, "--resume", str(file)], capture_output=True, text=True, check=True)
-        whole = sg.train(sg.derive(sg.read(SEED), ["w"]), DATA, START, lr=1e-5, epochs=2000)
+        whole = sg.train(sg.derive(sg.read(SEED), ["w"]), DATA, START, lr=1e-5, epochs=300)
         saved = json.loads(file.read_text())
         assert saved["parameters"] == whole.parameters
         assert tuple(saved["epochs"]) == whole.epochs
         steps = [line for line in rest.stdout.splitlines() if "inputs" in line]
-        assert len(steps) == 6000 - done
+        assert len(steps) == 900 - done
 
     def test_sigint_in_the_middle_is_clean(self, seed: sg.Derivation, tmp_path: Path) -> None:
         """SIGINT lets the step under way finish, saves it and raises KeyboardInterrupt."""

@@ -81,16 +81,18 @@ class HtmlRenderer(HtmlKey):
 
     def section(self, blocks: Sequence[Block]) -> str:
         """The blocks between two gaps; equations that follow each other share their columns."""
+        summary = self.summary(blocks) if self.fold else ""
         made: list[str] = []
         equations: list[Equations | Paths] = []
         for block in blocks:
+            if summary and isinstance(block, Heading):
+                continue  # the summary says it
             if isinstance(block, (Equations, Paths)):
                 equations.append(block)
                 continue
             made += [*self.table_of(equations), *self.block(block)]
             equations = []
         inside = "\n".join([*made, *self.table_of(equations)])
-        summary = self.summary(blocks) if self.fold else ""
         if summary:
             return f'<details open="open">\n<summary>{summary}</summary>\n{inside}\n</details>'
         return f"<section>\n{inside}\n</section>"
