@@ -1,7 +1,8 @@
-"""The option that rewrites golden files, the place of compiled code, and both arithmetics of the checks on tensors."""
+"""Options and processes of a run, the place of compiled code, and both arithmetics of the checks on tensors."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -13,6 +14,14 @@ from symgrad.checks import spaces
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden`."""
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what symgrad prints now")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process a processor for the whole suite; benchmarks have the machine to themselves, a few files start soon."""
+    if any("benchmarks" in argument or ".py" in argument for argument in config.args):
+        config.option.dist = "no"
+        return 0
+    return min(os.cpu_count() or 1, 8)
 
 
 @pytest.fixture(scope="session", autouse=True)
