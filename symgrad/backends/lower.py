@@ -29,6 +29,7 @@ from symgrad.backends.broadcast import Broadcast
 from symgrad.backends.contract import Ref
 from symgrad.backends.fused import log_softmaxes, picked, softmaxes, through_tanh
 from symgrad.backends.straight import Lowered
+from symgrad.backends.sums import summed_early
 from symgrad.core.expression import (
     HALF,
     ONE,
@@ -86,6 +87,8 @@ def lower(
     Returns:
         The program; all its symbols are generated, none is a user's name.
     """
+    if graph.has_tensors:
+        graph = summed_early(graph, outputs)
     needed = graph.ancestors(*outputs)
     arrays = Broadcast(fused)
     lowering = _Lowering(graph, native, arrays)
