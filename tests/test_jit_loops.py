@@ -11,6 +11,8 @@ import pytest
 from tensor_models import BY_NAME, MODELS, derived, point_of
 
 import symgrad as sg
+from symgrad.backends.lower import lower
+from symgrad.backends.numpy import is_native
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
@@ -62,7 +64,7 @@ def nest_of(text: str, wrt: Any = None, **shapes: tuple[int, ...]) -> tensors.Ne
     """The loops of a gradient in double precision."""
     graph = sg.derive(sg.read(text), wrt).gradient
     outputs = (graph.nodes[[n.name for n in graph.nodes].index("L")].name, *graph.outputs)
-    lowered = tensors._lowered(graph, outputs, graph.leaves)
+    lowered = lower(graph, outputs, graph.leaves, is_native)
     return tensors.nested(entries(lowered, [shapes[leaf] for leaf in graph.leaves], frozenset(graph.selectors)), 8)
 
 
@@ -146,7 +148,7 @@ def test_a_definition_reads_only_what_is_made() -> None:
         derivation = derived(name)
         graph = derivation.gradient
         at = point_of(BY_NAME[name], derivation.primal, sizes=sizes_for(derivation))
-        lowered = tensors._lowered(graph, (derivation.output, *graph.outputs), graph.leaves)
+        lowered = lower(graph, (derivation.output, *graph.outputs), graph.leaves, is_native)
         shapes = [numpy.shape(at[leaf]) for leaf in graph.leaves]
         nest = tensors.nested(entries(lowered, shapes, frozenset(graph.selectors)), 8)
         made = set(nest.program.inputs)

@@ -19,6 +19,7 @@ from symgrad.examples import ORDER, source
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
 from symgrad.backends.jit import calls, tensors
+from symgrad.backends.jit import compile_graph as compile_native
 from symgrad.backends.jit.abi import Slot
 
 NAMES = [model.name for model in MODELS]
@@ -71,7 +72,7 @@ def test_loops_mean_what_plain_loops_mean(name: str) -> None:
     at = sg.compile(derivation, "numpy").point(point_of(BY_NAME[name], derivation.primal, seed=5))
     expected = evaluate(graph, at)
     order = tuple(node.name for node in graph.nodes)
-    found = tensors.native(graph, order, graph.leaves, "float64", False)(*(at[leaf] for leaf in graph.leaves))
+    found = compile_native(graph, order, graph.leaves, "float64").native(*(at[leaf] for leaf in graph.leaves))
     longest = max(int(numpy.size(value)) for value in at.values())
     largest = max(float(numpy.max(numpy.abs(value))) for value in expected.values())
     bound = 8 * longest * len(order) * largest * numpy.finfo("float64").eps
@@ -95,7 +96,7 @@ def test_arithmetic_has_the_numpy_backends_bits(text: str, dtype: str) -> None:
     draw = numpy.random.default_rng(0)
     values = [draw.normal(size=(19, 37)).astype(dtype), draw.normal(size=37).astype(dtype)]
     (expected,) = compile_graph(graph, ("B",), ("x", "y"), dtype).function(*values)
-    (found,) = tensors.native(graph, ("B",), ("x", "y"), dtype, False)(*values)
+    (found,) = compile_native(graph, ("B",), ("x", "y"), dtype).native(*values)
     numpy.testing.assert_array_equal(found, expected, strict=True)
 
 
@@ -167,7 +168,7 @@ def test_second_derivatives(second: str) -> None:
     sizes = {size: 4 + 5 * n for n, size in enumerate(graph.sizes)}
     values = [draw.normal(size=tuple(sizes.get(s, s) for s in graph[leaf].shape)) for leaf in graph.leaves]
     expected = compile_graph(graph, graph.outputs, graph.leaves, "float64").function(*values)
-    found = tensors.native(graph, graph.outputs, graph.leaves, "float64", False)(*values)
+    found = compile_native(graph, graph.outputs, graph.leaves, "float64").native(*values)
     for one, other in zip(expected, found, strict=True):
         numpy.testing.assert_allclose(other, one, rtol=0, atol=1e-11 * (1 + float(numpy.max(numpy.abs(one)))))
 
@@ -190,7 +191,7 @@ def test_long_chains_are_no_deep_expressions() -> None:
     values = {"x": numpy.linspace(-1, 1, 21), "w": numpy.float64(0.9), count: numpy.float64(21)}
     given = [values[leaf] for leaf in graph.leaves]
     expected = compile_graph(graph, graph.outputs, graph.leaves, "float64").function(*given)
-    found = tensors.native(graph, graph.outputs, graph.leaves, "float64", False)(*given)
+    found = compile_native(graph, graph.outputs, graph.leaves, "float64").native(*given)
     numpy.testing.assert_allclose(found, expected, rtol=600 * 4 * numpy.finfo("float64").eps)
 
 
@@ -202,7 +203,7 @@ def test_long_sums_keep_their_digits() -> None:
     draw = numpy.random.default_rng(3)
     x, y = draw.normal(size=(2, n)).astype("float32")
     values = {"x": x, "y": y, "w": numpy.float32(2), count: numpy.float32(n)}
-    loss, slope = tensors.native(graph, graph.outputs, graph.leaves, "float32", False)(
+    loss, slope = compile_native(graph, graph.outputs, graph.leaves, "float32").native(
         *(values[leaf] for leaf in graph.leaves)
     )
     wide = x.astype("float64") * 2 - y

@@ -40,7 +40,7 @@ def compile_graph(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], d
     Returns:
         The function and its source.
     """
-    program = contracted(lower(graph, outputs, leaves, _is_native, blocks=True), graph, some_axes=True)
+    program = contracted(lower(graph, outputs, leaves, is_native, blocks=True), graph, some_axes=True)
     return Lines(program, dtype, NumpyPrinter(program.has_arrays)).compiled()
 
 
@@ -59,7 +59,7 @@ def compile_descent(
     Returns:
         The loop.
     """
-    lowered = lower(graph, outputs, (*parameters, *others), _is_native, blocks=True)
+    lowered = lower(graph, outputs, (*parameters, *others), is_native, blocks=True)
     program = contracted(lowered, graph, some_axes=True)
     lines = Lines(hoisted(program), dtype, NumpyPrinter(program.has_arrays))
     return _stepwise(lines.compiled().function) if program.has_arrays else lines.loop(len(parameters))
@@ -86,7 +86,8 @@ def _stepwise(gradient: Callable[..., tuple[Any, ...]]) -> Descent:
     return descend
 
 
-def _is_native(row: Row) -> bool:
+def is_native(row: Row) -> bool:
+    """Whether a function is called by itself, and not written by its definition."""
     return bool(row.numpy)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy
 
-from symgrad.backends.jit import is_native
 from symgrad.backends.jit.abi import SIZES, Routine
 from symgrad.backends.jit.descent import ScalarLoop
 from symgrad.backends.jit.stepping import ALIGNMENT, BatchLoop, layout
 from symgrad.backends.jit.updates import Update, update_named
 from symgrad.backends.lower import lower
 from symgrad.backends.module import constant_values
+from symgrad.backends.numpy import is_native
 from symgrad.backends.straight import Lowered
 from symgrad.errors import BackendError
 from symgrad.training.batches import Batches

@@ -14,7 +14,7 @@ from scipy.special import multigammaln
 import symgrad as sg
 
 from . import eager, objectives
-from .references import MISSING, Double, Float, Long, address, by_reference, library, sgemm
+from .references import MISSING, Double, Float, Long, address, by_reference, compiled_c, sgemm
 
 Run = Callable[[], Any]
 Point = Mapping[str, Any]
@@ -78,7 +78,7 @@ def logistic_regression(n: int = 10_000, d: int = 20) -> Problem:
     x, true = draw.standard_normal((n, d)), draw.standard_normal(d)
     labels = (x @ true + draw.standard_normal(n) > 0).astype(float)
     at = {"X": x, "y": labels, "w": 0.1 * draw.standard_normal(d), "b": numpy.float64(0.1)}
-    function = None if MISSING else library("logistic_regression").logistic_regression
+    function = None if MISSING else compiled_c("logistic_regression").logistic_regression
     return Problem(
         "logistic regression",
         objectives.logistic_regression(),
@@ -116,7 +116,7 @@ def gaussian_mixture(d: int, k: int, n: int = 1000) -> Problem:
         "T": numpy.tril(draw.standard_normal((k, d, d)), -1),
     }
     at |= prior(d)
-    function = None if MISSING else library("gaussian_mixture").gaussian_mixture
+    function = None if MISSING else compiled_c("gaussian_mixture").gaussian_mixture
     return Problem(
         f"Gaussian mixture, d={d}, k={k}",
         objectives.gaussian_mixture(d=d, k=k),
@@ -162,7 +162,7 @@ def reprojection(n: int = 31_843) -> Problem:
     names = (*objectives.OBSERVATION, *objectives.MEASURED)
     at = dict(zip(names, numpy.ascontiguousarray(columns.T), strict=True))
     tensors = _tensors(packed)
-    function = None if MISSING else library("reprojection").reprojection
+    function = None if MISSING else compiled_c("reprojection").reprojection
     return Problem(
         "bundle adjustment",
         objectives.reprojection(),
@@ -204,7 +204,7 @@ def perceptron(n: int = 128, d: int = 784, h: int = 256, c: int = 10) -> Problem
         "W2": normal(h, c),
         "b2": normal(c),
     }
-    function = None if MISSING else library("perceptron").perceptron
+    function = None if MISSING else compiled_c("perceptron").perceptron
     return Problem(
         f"network {d}-{h}-{c}",
         objectives.perceptron(),

@@ -59,14 +59,14 @@ def test_bandwidth(race: Race, found: Results) -> None:
 
 
 def _copying(data: numpy.ndarray) -> Callable[[], Any]:
-    copy = references.library("copy").copy
+    copy = references.compiled_c("copy").copy
     to = numpy.empty_like(data)
     arguments = (references.address(to), references.address(data), ctypes.c_size_t(data.nbytes))
     return lambda: copy(*arguments)
 
 
 def _in_c(at: dict[str, Any]) -> Callable[[], Any]:
-    function = references.library("seed").seed_batch
+    function = references.compiled_c("seed").seed_batch
     function.restype = references.Double
     slope = references.Double()
     inputs = (references.address(at["x"]), references.address(at["y"]), references.Long(SAMPLES))

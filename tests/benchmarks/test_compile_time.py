@@ -14,10 +14,11 @@ import numpy
 import pytest
 
 import symgrad as sg
-from symgrad.backends.jit import engine, is_native
+from symgrad.backends.jit import engine
 from symgrad.backends.jit.scalar import packed
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Lines
+from symgrad.backends.numpy import is_native
 from symgrad.backends.numpy_code import NumpyPrinter
 
 _POINTERS = (ctypes.c_void_p,) * 2

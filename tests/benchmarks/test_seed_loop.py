@@ -105,7 +105,7 @@ def by_micrograd(epochs: int) -> float:
 
 def by_c() -> Loop:
     """Hand-written, the losses of all epochs kept as `sg.train` keeps them, and torch's bits: nothing is contracted."""
-    function = references.library("seed", "-ffp-contract=off").seed
+    function = references.compiled_c("seed", "-ffp-contract=off").seed
     function.restype = references.Float
     x, y = (numpy.array(DATA[name], "float32") for name in ("x", "y"))
     losses = numpy.empty(FAST, "float32")

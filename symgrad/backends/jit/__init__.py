@@ -10,10 +10,10 @@ from symgrad.backends.jit.abi import Native
 from symgrad.backends.jit.scalar import ScalarProgram
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Compiled, Lines
+from symgrad.backends.numpy import is_native
 from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.core.graph import Graph
 from symgrad.core.memory import uncollected
-from symgrad.functions import Row
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def compile_graph(
     if program.has_arrays:
         from symgrad.backends.jit import tensors
 
-        native = tensors.native(graph, outputs, leaves, dtype, fastmath)
+        native = tensors.native(graph, program, leaves, dtype, fastmath)
     else:
         native = ScalarProgram(program, dtype, fastmath)
     return CompiledNative(native, lines, native)
@@ -67,8 +67,3 @@ def require() -> None:
         BackendError: if it is not installed.
     """
     engine.tools()
-
-
-def is_native(row: Row) -> bool:
-    """Whether a function is called by itself, as in the numpy backend, and not by its definition."""
-    return bool(row.numpy)

@@ -23,8 +23,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from symgrad.core.graph import Graph
-
 TYPES: Mapping[str, str] = {"float32": "float", "float64": "double", "int64": "i64"}
 """The type of LLVM for each dtype."""
 
@@ -102,32 +100,3 @@ class Native(Protocol):
     @property
     def ir(self) -> str:
         """The LLVM IR compiled so far, for a reader."""
-
-
-class CompileTensors(Protocol):
-    """What `symgrad.backends.jit.tensors.native` is: a program on arrays, compiled for each set of shapes it meets."""
-
-    def __call__(
-        self, graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str, fastmath: bool
-    ) -> Native:
-        """Arguments as for the numpy backend's `compile_graph`."""
-
-
-class LowerTensors(Protocol):
-    """What `symgrad.backends.jit.tensors.routine` is: the same for given shapes, for a caller in native code."""
-
-    def __call__(
-        self,
-        graph: Graph,
-        outputs: Sequence[str],
-        leaves: Sequence[str],
-        dtype: str,
-        shapes: Mapping[str, tuple[int, ...]],
-        fastmath: bool,
-        name: str,
-    ) -> Routine:
-        """`shapes` has one for every leaf; the routine gets the name given.
-
-        Raises:
-            BackendError: if something of the program has no native form.
-        """

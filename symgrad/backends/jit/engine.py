@@ -41,12 +41,10 @@ class Module:
 
     Args:
         ir: what it was compiled from.
-        object_code: the relocatable object.
         from_disk: whether it was found compiled.
     """
 
     ir: str
-    object_code: bytes
     from_disk: bool
     _addresses: Any = field(repr=False)
 
@@ -133,7 +131,7 @@ def _linked(
         if not from_disk:
             raise
         return None
-    return Module(ir, code, from_disk, tracker)
+    return Module(ir, from_disk, tracker)
 
 
 class _Host:

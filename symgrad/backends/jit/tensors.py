@@ -26,6 +26,7 @@ from symgrad.backends.jit.nests import Array, Entries, Step
 from symgrad.backends.jit.placement import placed
 from symgrad.backends.lower import lower
 from symgrad.backends.module import Lines as PythonLines
+from symgrad.backends.numpy import is_native
 from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.backends.straight import Lowered
 from symgrad.backends.values import check_shape
@@ -41,9 +42,9 @@ WIDE = '"prefer-vector-width"="512" "min-legal-vector-width"="512"'
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 
-def native(graph: Graph, outputs: Sequence[str], leaves: Sequence[str], dtype: str, fastmath: bool) -> TensorProgram:
-    """Part of a graph as native code, compiled for each set of shapes it meets; see `abi.CompileTensors`."""
-    return TensorProgram(graph, _lowered(graph, outputs, leaves), tuple(leaves), dtype, fastmath)
+def native(graph: Graph, program: Lowered, leaves: Sequence[str], dtype: str, fastmath: bool) -> TensorProgram:
+    """A lowered part of a graph as native code, compiled for each set of shapes it meets."""
+    return TensorProgram(graph, program, tuple(leaves), dtype, fastmath)
 
 
 def routine(
@@ -55,17 +56,26 @@ def routine(
     fastmath: bool,
     name: str,
 ) -> Routine:
-    """The same for given shapes, for a caller in native code; see `abi.LowerTensors`."""
+    """Part of a graph for given shapes, for a caller in native code.
+
+    Args:
+        graph: what to compute.
+        outputs: names of the nodes to return.
+        leaves: names of the inputs, in order.
+        dtype: `float32` or `float64`.
+        shapes: one for every leaf.
+        fastmath: as for `compile`.
+        name: of the routine.
+
+    Raises:
+        BackendError: if something of the program has no native form.
+    """
     sizes = tuple(shapes[leaf] for leaf in leaves)
     _check_shapes(graph, leaves, sizes)
     try:
-        return compiled(graph, _lowered(graph, outputs, leaves), leaves, dtype, sizes, fastmath, name)
+        return compiled(graph, lower(graph, outputs, leaves, is_native), leaves, dtype, sizes, fastmath, name)
     except Unsupported as error:
         raise BackendError(f"the jit backend has no native form of this program ({error}).") from None
-
-
-def _lowered(graph: Graph, outputs: Sequence[str], leaves: Sequence[str]) -> Lowered:
-    return lower(graph, outputs, leaves, lambda row: bool(row.numpy))
 
 
 def compiled(

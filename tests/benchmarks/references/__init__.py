@@ -25,7 +25,7 @@ by_reference = ctypes.byref
 
 
 @lru_cache
-def library(name: str, *flags: str) -> ctypes.CDLL:
+def compiled_c(name: str, *flags: str) -> ctypes.CDLL:
     """A C source of this folder, compiled, with further flags if need be, and loaded."""
     source = Path(__file__).parent / f"{name}.c"
     with tempfile.TemporaryDirectory() as folder:
