@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy
@@ -48,6 +49,9 @@ class Call:
         self.outputs: Any = ctypes.c_void_p * len(self.slots)
         self.dtypes = [numpy.dtype(slot.dtype) for slot in routine.inputs]
         self.room = Room(self.slots)
+        self.handle: Callable[[Any], int] = id if _KNOWN_LAYOUT else _address
+        self.single = [place for place, slot in enumerate(self.slots) if not slot.shape]
+        self.known = [(place, output) for place, output in enumerate(routine.outputs) if not isinstance(output, Slot)]
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The results: NumPy's numbers, arrays that are nobody else's, and Python's numbers for plain ones.
@@ -61,19 +65,19 @@ class Call:
         for name, position, sizes in self.labels:
             _check_labels(name, arrays[position], sizes)
         made = self.room.arrays()
-        self.call(self.inputs(*map(_handle, arrays)), self.outputs(*map(_handle, made)), _scratch(self.routine.work))
-        found = iter(made)
-        return tuple(_plain(next(found)) if isinstance(o, Slot) else o for o in self.routine.outputs)
+        inputs, outputs = self.inputs(*map(self.handle, arrays)), self.outputs(*map(self.handle, made))
+        self.call(inputs, outputs, _scratch(self.routine.work))
+        for place in self.single:
+            made[place] = made[place][()]
+        for place, number in self.known:
+            made.insert(place, number)
+        return tuple(made)
 
 
 def _check_labels(name: str, labels: Any, sizes: Sequence[int]) -> None:
     check_labels(name, labels, sizes)
     if labels.size and labels.min() < 0:
         raise DataError(f"{name!r} holds the label {labels.min()}; labels are whole numbers from 0.")
-
-
-def _plain(array: Any) -> Any:
-    return array if array.ndim else array[()]
 
 
 def _layout_is_known() -> bool:
@@ -87,16 +91,13 @@ def _layout_is_known() -> bool:
 _KNOWN_LAYOUT = _layout_is_known()
 
 
-def _handle(array: Any) -> int:
-    """What is passed for an array: the object, whose address native code reads, or its address, asked for in Python."""
-    return id(array) if _KNOWN_LAYOUT else int(array.ctypes.data)
+def _address(array: Any) -> int:
+    """Where an array's entries are; to ask for it in Python takes longer than a small program runs."""
+    return int(array.ctypes.data)
 
 
 def _from_objects(name: str, inputs: int, outputs: int) -> list[str]:
-    """A function that takes array objects and passes on where their entries are.
-
-    To ask for an address in Python takes longer than a small program runs.
-    """
+    """A function that takes array objects and passes on where their entries are."""
     if not _KNOWN_LAYOUT:
         return []
     lines = [f"define void @{name}.objects(ptr %inputs, ptr %outputs, ptr %work) nounwind {{"]
@@ -123,19 +124,21 @@ class Room(threading.local):
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
-        self.slots = slots
+        self.slots = [(slot.shape, numpy.dtype(slot.dtype)) for slot in slots]
+        sizes = [prod(shape) * dtype.itemsize for shape, dtype in self.slots]
+        self.large = [REUSED[0] <= size <= REUSED[1] for size in sizes]
         self.kept: list[Any] = [None] * len(slots)
 
     def arrays(self) -> list[Any]:
         """An array for each result; what is in it means nothing."""
-        made = []
-        for place, slot in enumerate(self.slots):
-            if self.kept[place] is not None and _references(self.kept, place) <= _UNSHARED:
-                made.append(self.kept[place])
+        kept, large, made = self.kept, self.large, []
+        for place, (shape, dtype) in enumerate(self.slots):
+            if not large[place]:
+                made.append(numpy.empty(shape, dtype))
                 continue
-            made.append(numpy.empty(slot.shape, slot.dtype))
-            if REUSED[0] <= made[-1].nbytes <= REUSED[1]:
-                self.kept[place] = made[-1]
+            if kept[place] is None or _references(kept, place) > _UNSHARED:
+                kept[place] = numpy.empty(shape, dtype)
+            made.append(kept[place])
         return made
 
 

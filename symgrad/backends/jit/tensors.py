@@ -185,7 +185,7 @@ class TensorProgram:
         Raises:
             DataError: if shapes do not fit, or a label is too large.
         """
-        shapes = tuple(v.shape if isinstance(v, numpy.ndarray) else numpy.shape(v) for v in values)
+        shapes = tuple([v.shape if isinstance(v, numpy.ndarray) else numpy.shape(v) for v in values])
         run = self.known.get(shapes)
         if run is None:
             run = self.known[shapes] = self._specialised(shapes)
