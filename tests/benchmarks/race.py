@@ -8,6 +8,7 @@ stands still while other processes run; where a rival is a process of its own it
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -65,10 +66,10 @@ def race(
     repeats = {name: _repeats(run, clock) for name, run in rivals.items()}
     names = list(rivals)
     rounds: dict[str, list[float]] = {name: [] for name in names}
+    draw = random.Random(0)
 
     def one_round() -> None:
-        turn = len(rounds[names[0]]) % len(names)
-        for name in (*names[turn:], *names[:turn]):
+        for name in draw.sample(names, len(names)):
             rounds[name].append(timed(rivals[name], clock, repeats[name]))
 
     count = min(max(round(seconds / timed(one_round, time.perf_counter)), LEAST_ROUNDS), MOST_ROUNDS)
