@@ -44,7 +44,10 @@ class Diagonal(ArrayOperation):
 
 
 class Gather(ArrayOperation):
-    """An array indexed by arrays of whole numbers, one an axis, that broadcast against each other."""
+    """An array indexed by arrays of whole numbers, one for each of its first axes; the other axes are kept.
+
+    The whole numbers broadcast against each other.
+    """
 
 
 class Pick(ArrayOperation):
@@ -53,6 +56,14 @@ class Pick(ArrayOperation):
 
 class Scatter(ArrayOperation):
     """A matrix and a number added to each row in a selected column; arguments: matrix, column of each row, number."""
+
+
+class IndexAdd(ArrayOperation):
+    """Arrays added up at selected places of a first axis; the gradient of `Gather`.
+
+    Arguments: the arrays, along as many axes as the places have, twice, as they may have to be named; the places; how
+    many places there are; how many axes the places have, and how many each array has.
+    """
 
 
 class Positions(ArrayOperation):

@@ -13,7 +13,7 @@ import sympy
 
 from symgrad.backends.arrays import NEW_AXIS, Diagonal, Finite, Full, Take, reduced, view, whole
 from symgrad.backends.contract import Ref, contract
-from symgrad.backends.fused import affine, scattered
+from symgrad.backends.fused import Exponentials, affine, scattered
 from symgrad.backends.straight import Recorder
 from symgrad.core.expression import ONE, Expr, add, mul, negative, power, rebuild, symbol
 from symgrad.core.indices import Index
@@ -33,6 +33,7 @@ class Broadcast:
     record: Recorder = field(default_factory=Recorder)
     order: dict[Index, int] = field(default_factory=dict)
     done: dict[Hashable, tuple[Expr, tuple[int, ...]]] = field(default_factory=dict)
+    exponentials: dict[Expr, Exponentials] = field(default_factory=dict)
 
     def operation(self, operation: Expr) -> Expr:
         """The symbol of an operation on symbols and numbers, new or known."""
@@ -159,7 +160,10 @@ class Broadcast:
         below = self.added([(ref, False), (shift, True)])
         raised = self.elementwise(sympy.exp(symbol("_"), evaluate=False), [below])
         total = self.reduced(raised, "sum", indices)
-        return self.added([(shift, False), (self.elementwise(sympy.log(symbol("_"), evaluate=False), [total]), False)])
+        logarithm = self.elementwise(sympy.log(symbol("_"), evaluate=False), [total])
+        made = self.added([(shift, False), (logarithm, False)])
+        self.exponentials[made.array] = Exponentials(ref.array, raised.array, total.array)
+        return made
 
 
 def _first_repeated(labels: Sequence[Expr]) -> tuple[int, int] | None:

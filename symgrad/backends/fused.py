@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sympy
 
@@ -77,6 +78,40 @@ def _indicated(made: Expr, record: Recorder) -> Expr | None:
     return None
 
 
+class Exponentials(NamedTuple):
+    """What a logsumexp was made of: the array, its exponentials without overflow, and their sum."""
+
+    array: Expr
+    raised: Expr
+    total: Expr
+
+
+def quotients(record: Recorder, results: Sequence[Expr], exponentials: Mapping[Expr, Exponentials]) -> None:
+    """`exp(x - logsumexp(x))` as what the logsumexp was made of: exponentials, divided by their sum.
+
+    It saves the second exponential, the dearest part of a softmax, and is a little closer to the exact value.
+    """
+    for target in record.live(results):
+        match record.operations[target]:
+            case sympy.exp(args=(below,)) if (difference := _difference(below, record)) is not None:
+                array, _, total = difference
+                inner = total.args[0] if isinstance(total, View) else total
+                found = exponentials.get(inner)
+                if found is not None and found.array == array:
+                    divisor = substitute(total, {inner: found.total})
+                    record.operations[target] = mul(found.raised, power(divisor, -1))
+
+
+def _difference(below: Expr, record: Recorder) -> tuple[Expr, Expr, Expr] | None:
+    """`a` and `b` of `a - b`, and between them what holds `-b`."""
+    match record.operations.get(below):
+        case sympy.Add(args=(array, negated)):
+            match record.operations.get(negated):
+                case sympy.Mul(args=(sympy.Integer(p=-1), subtracted)):
+                    return array, negated, subtracted
+    return None
+
+
 def softmaxes(record: Recorder, results: Sequence[Expr]) -> None:
     """`exp(x - logsumexp(x))` along an axis as one call, wherever nothing else reads the logsumexp."""
     live = record.live(results)
@@ -92,15 +127,14 @@ def softmaxes(record: Recorder, results: Sequence[Expr]) -> None:
 
 def _shifted(below: Expr, record: Recorder) -> tuple[Expr, Expr, Expr] | None:
     """Where `below` is `x - logsumexp(x)`: the softmax, the negative logsumexp, the logsumexp."""
-    match record.operations.get(below):
-        case sympy.Add(args=(array, negated)):
-            match record.operations.get(negated):
-                case sympy.Mul(args=(sympy.Integer(p=-1), total)):
-                    inner, order = (total.args[0], total.numbers(1)) if isinstance(total, View) else (total, ())
-                    axis = order.index(NEW_AXIS) if NEW_AXIS in order else 0  # a first axis broadcasts by itself
-                    made, kept = record.operations.get(inner), [old for old in order if old != NEW_AXIS]
-                    if made == reduced(array, "logsumexp", [axis], rank=axis + 2) and kept == sorted(kept):
-                        return Softmax(array, sympy.Integer(axis)), negated, inner
+    if (difference := _difference(below, record)) is None:
+        return None
+    array, negated, total = difference
+    inner, order = (total.args[0], total.numbers(1)) if isinstance(total, View) else (total, ())
+    axis = order.index(NEW_AXIS) if NEW_AXIS in order else 0  # a first axis broadcasts by itself
+    made, kept = record.operations.get(inner), [old for old in order if old != NEW_AXIS]
+    if made == reduced(array, "logsumexp", [axis], rank=axis + 2) and kept == sorted(kept):
+        return Softmax(array, sympy.Integer(axis)), negated, inner
     return None
 
 

@@ -2,7 +2,8 @@
 
 A line written entry by entry becomes operations on whole arrays: elementwise operations broadcast, sums of products are
 contracted, other reductions reduce. An array may lack axes of its node, where its entries do not depend on them. Only
-identities that keep every bit are used: `1*x` is `x`, `b**2` is `b*b`, `a*b**-1` is `a/b`.
+identities that keep every bit are used: `1*x` is `x`, `b**2` is `b*b`, `a*b**-1` is `a/b`. Two things are computed otherwise
+than they are written: sums, whose order is the library's, and a softmax, which does not go by way of its logsumexp.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from symgrad.backends.arrays import (
     NEW_AXIS,
     Full,
     Gather,
+    IndexAdd,
     Linear,
     Positions,
     SizeOf,
     TanhPullback,
     view,
+    whole,
     word,
 )
 from symgrad.backends.blocks import in_blocks
 from symgrad.backends.broadcast import Broadcast
 from symgrad.backends.contract import Ref
-from symgrad.backends.fused import log_softmaxes, picked, softmaxes, through_tanh
+from symgrad.backends.fused import log_softmaxes, picked, quotients, softmaxes, through_tanh
+from symgrad.backends.selections import Selection, selection
 from symgrad.backends.straight import Lowered
 from symgrad.backends.sums import summed_early
 from symgrad.core.expression import (
@@ -52,6 +56,7 @@ from symgrad.core.indices import (
     Size,
     SumOver,
     bound_indices,
+    free_indices,
     subscripts_of,
 )
 from symgrad.errors import BackendError
@@ -102,6 +107,8 @@ def lower(
     if fused:
         softmaxes(arrays.record, results)
         log_softmaxes(arrays.record, results)
+    else:
+        quotients(arrays.record, results, arrays.exponentials)
     shapes = {stand_in: graph[leaf].shape for leaf, stand_in in inputs}
     plan = in_blocks(arrays.record, shapes, results, lowering.sizes) if blocks and graph.has_tensors else None
     return arrays.record.finish(inputs, results, graph.has_tensors, plan)
@@ -255,12 +262,16 @@ class _Lowering:
         return self.arrays.at(array, labels)
 
     def gathered(self, array: Expr, labels: Sequence[Expr]) -> Ref:
-        """Entries selected by leaves of integers."""
+        """Entries selected by leaves of integers; an axis that is only passed through stands last, and stays whole."""
         positions = [self.value(label) for label in labels]
         if self.arrays.fused and (one_call := picked(array, labels, positions, self.arrays.record)) is not None:
             return one_call
-        axes = self.arrays.joined(positions)
-        return Ref(self.arrays.operation(Gather(array, *(self.arrays.aligned(p, axes) for p in positions))), axes)
+        kept = [axis for axis, label in enumerate(labels) if _passes_through(label, labels)]
+        selecting = [axis for axis in range(len(labels)) if axis not in kept]
+        axes = self.arrays.joined([positions[axis] for axis in selecting])
+        aligned = (self.arrays.aligned(positions[axis], axes) for axis in selecting)
+        made = Gather(view(array, (*selecting, *kept)), *aligned)
+        return Ref(self.arrays.operation(made), (*axes, *(labels[axis] for axis in kept)))
 
     # reductions
 
@@ -278,6 +289,8 @@ class _Lowering:
         """Σ of one term: a contraction where it is a product."""
         if is_negative(body):
             return self.arrays.negated(self.sum_of(without_sign(body), indices))
+        if (found := selection(body, indices)) is not None:
+            return self.added_up(found, indices)
         parts = self.factors(body)
         factors, divisors = [f for f, below in parts if not below], [f for f, below in parts if below]
         outside = [d for d in divisors if not set(d.axes) & set(indices)]
@@ -295,6 +308,20 @@ class _Lowering:
             scalars.append(self.arrays.contracted(arrays, present))
         return self.arrays.divided(self.arrays.multiplied(scalars), outside)
 
+    def added_up(self, selected: Selection, indices: Sequence[Index]) -> Ref:
+        """Σ_i [k = t[i]]·a[i]: no array of zeros and ones, which has an entry for every k and i."""
+        places = self.value(selected.label)
+        inner = [i for i in indices if i not in places.axes]
+        terms = self.sum_of(selected.others, inner) if inner else self.value(selected.others)
+        missing = [i for i in places.axes if i not in terms.axes]
+        if missing:
+            terms = self.arrays.filled(terms, missing, [self.extent(i.size) for i in (*missing, *terms.axes)])
+        rest = tuple(i for i in terms.axes if i not in places.axes)
+        array = self.arrays.operation(self.arrays.aligned(terms, (*places.axes, *rest)))
+        ranks = whole((len(places.axes), len(rest)))
+        made = IndexAdd(array, array, places.array, self.extent(selected.place.size), ranks)
+        return Ref(self.arrays.operation(made), (selected.place, *rest))
+
     def reduction(self, expression: Reduction) -> Ref:
         """Products, extremes and logsumexp, the last without overflow."""
         body = self.value(expression.body)
@@ -309,6 +336,11 @@ class _Lowering:
         operands = [self.result(self.graph[name_of(operand)]) for operand in expression.operands]
         array = self.arrays.operation(Linear(word(expression.kind), *operands))
         return self.arrays.at(array, list(expression.subscripts))
+
+
+def _passes_through(label: Expr, labels: Sequence[Expr]) -> bool:
+    """Whether a subscript is an index that stands in no other."""
+    return isinstance(label, Index) and sum(label in free_indices(other) for other in labels) == 1
 
 
 def _unsigned(term: Expr) -> Expr:

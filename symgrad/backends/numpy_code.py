@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Einsum, Full
-from symgrad.backends.python_code import ArrayPrinter
+from symgrad.backends.arrays import Einsum, Full, IndexAdd
+from symgrad.backends.python_code import ATOM, ArrayPrinter
 from symgrad.functions import row_of
 
 
@@ -19,7 +19,7 @@ class NumpyPrinter(ArrayPrinter):
 
     def imports(self, lines: Sequence[str]) -> list[str]:
         """The import lines a module of these lines needs."""
-        modules = {"numpy.": "numpy", "scipy.": "scipy.special"}
+        modules = {"numpy.": "numpy", "scipy.sparse.": "scipy.sparse", "scipy.special.": "scipy.special"}
         return [f"import {module}" for call, module in modules.items() if any(call in line for line in lines)]
 
     def real(self, dtype: str) -> str:
@@ -44,6 +44,21 @@ class NumpyPrinter(ArrayPrinter):
             return f"numpy.vdot({self.top(einsum.args[0])}, {self.top(einsum.args[1])})"
         return super()._print_Einsum(einsum)
 
+    def _print_IndexAdd(self, added: IndexAdd) -> str:
+        """Numbers are counted into bins; of rows, a matrix of zeros and ones without its zeros is the left factor."""
+        array, places, size = (self.at_least(added.args[n], ATOM) for n in (0, 2, 3))
+        axes, rank = added.numbers(4)
+        flat = places if axes == 1 else f"{places}.ravel()"
+        if not rank:
+            return f"real(numpy.bincount({flat}, {array if axes == 1 else f'{array}.ravel()'}, minlength={size}))"
+        count = f"{places}.size"
+        ones = f"(numpy.ones({count}, real), ({flat}, numpy.arange({count})))"
+        matrix = f"scipy.sparse.coo_array({ones}, shape=({size}, {count}))"
+        if (axes, rank) == (1, 1):
+            return f"{matrix} @ {array}"
+        return f"({matrix} @ {array}.reshape({count}, -1)).reshape({size}, *{array}.shape[{axes}:])"
+
     def _print_Full(self, full: Full) -> str:
-        shape = ", ".join(self.top(size) for size in full.args[1])
-        return f"numpy.full(({shape},), {self.top(full.args[0])}, dtype=real)"
+        sizes = [self.top(size) for size in full.args[1]]
+        shape = sizes[0] if len(sizes) == 1 else f"({', '.join(sizes)})"
+        return f"numpy.full({shape}, {self.top(full.args[0])}, dtype=real)"

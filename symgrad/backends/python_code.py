@@ -20,6 +20,7 @@ from symgrad.backends.arrays import (
     Finite,
     Full,
     Gather,
+    IndexAdd,
     Linear,
     MatrixProduct,
     Positions,
@@ -83,7 +84,7 @@ class ArrayPrinter(AbstractPythonCodePrinter):  # type: ignore[misc]  # SymPy's 
                 return UNARY
             case sympy.Rational() if expression.q != 1:
                 return PRODUCT
-            case sympy.Mul() | MatrixProduct():
+            case sympy.Mul() | MatrixProduct() | IndexAdd():
                 return PRODUCT
             case sympy.Pow() if expression.exp == -1:
                 return PRODUCT

@@ -16,6 +16,7 @@ from symgrad.backends.arrays import (
     Finite,
     Full,
     Gather,
+    IndexAdd,
     Linear,
     LogSoftmax,
     MatrixProduct,
@@ -69,8 +70,13 @@ def shape_of(operation: sympy.Basic, shapes: Mapping[sympy.Symbol, Shape], sizes
         case Diagonal():
             both = [int(axis) for axis in operation.args[1:]]
             return (*_without(of(first), both), of(first)[both[0]])
-        case Gather() | Pick():
-            return broadcast(of(positions) for positions in operation.args[1:])
+        case Gather():
+            return (*broadcast(map(of, operation.args[1:])), *of(first)[len(operation.args) - 1 :])
+        case IndexAdd():
+            axes, _ = operation.numbers(4)
+            return (extent(operation.args[3]), *of(first)[axes:])
+        case Pick():
+            return of(operation.args[1])
         case Positions():
             return (extent(first),)
         case SizeOf():

@@ -11,6 +11,7 @@ from symgrad.backends.arrays import (
     Affine,
     Einsum,
     Full,
+    IndexAdd,
     LogSoftmax,
     MatrixProduct,
     Pick,
@@ -91,6 +92,13 @@ class TorchPrinter(ArrayPrinter):
         in_place = "_" if isinstance(matrix, (*_TEMPORARY, sympy.Function)) else ""
         where = f"1, {self.at_least(columns, ATOM)}.unsqueeze(1), {self.top(number)}"
         return f'{self.at_least(matrix, ATOM)}.scatter{in_place}({where}, reduce="add")'
+
+    def _print_IndexAdd(self, added: IndexAdd) -> str:
+        array, places, size = (self.at_least(added.args[n], ATOM) for n in (0, 2, 3))
+        axes, rank = added.numbers(4)
+        rest = f", *{array}.shape[{axes}:]" if rank else ""
+        flat = (places, array) if axes == 1 else (f"{places}.flatten()", f"{array}.flatten(0, {axes - 1})")
+        return f"{array}.new_zeros({size}{rest}).index_add_(0, {', '.join(flat)})"
 
     def _print_Einsum(self, einsum: Einsum) -> str:
         if einsum.spent is None:

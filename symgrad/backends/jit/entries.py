@@ -162,8 +162,12 @@ class _Reading:
 
     def gather(self, expression: Gather) -> Seen:
         array, *positions = (self.seen(argument) for argument in expression.args)
-        shape = _broadcast(positions)
-        return self.define(shape, lambda at: array.entry([position.entry(at) for position in positions]))
+        selected = _broadcast(positions)
+
+        def body(at: Sequence[Term]) -> Term:
+            return array.entry([*(p.entry(at[: len(selected)]) for p in positions), *at[len(selected) :]])
+
+        return self.define((*selected, *array.shape[len(positions) :]), body)
 
     def reduced(self, array: Seen, kind: str, over: tuple[int, ...]) -> Seen:
         """A reduction over some axes; over all of them where none is named."""
