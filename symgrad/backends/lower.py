@@ -2,8 +2,8 @@
 
 A line written entry by entry becomes operations on whole arrays: elementwise operations broadcast, sums of products are
 contracted, other reductions reduce. An array may lack axes of its node, where its entries do not depend on them. Only
-identities that keep every bit are used: `1*x` is `x`, `b**2` is `b*b`, `a*b**-1` is `a/b`. Two things are computed otherwise
-than they are written: sums, whose order is the library's, and a softmax, which does not go by way of its logsumexp.
+identities that keep every bit are used: `1*x` is `x`, `b**2` is `b*b`, `a*b**-1` is `a/b`. Two things are computed
+otherwise than they are written: sums, whose order is the library's, and a softmax, which avoids its logsumexp.
 """
 
 from __future__ import annotations
