@@ -190,8 +190,13 @@ def test_misspelled_option_is_named(said) -> None:
         (["derive", "W: (h, d); l = W @ x"], 2, "declare its shape, as in x: (n"),
         (["derive", "y = x*w; l = y**2 + y*w", "--notation", "partial", "-w", "w"], 2, "two meanings"),
         (["examples", "sede"], 2, "Did you mean 'seed'?"),
-        ([*TRAIN, "--lr", "0"], 2, "a learning rate is a positive number"),
-        ([*TRAIN, "--lr=-1"], 2, "a learning rate is a positive number"),
+        ([*TRAIN, "--lr", "0"], 2, "it is a positive number"),
+        ([*TRAIN, "--lr=-1"], 2, "it is a positive number"),
+        *(([*TRAIN, "--lr", rate], 2, "is not a finite number") for rate in ("nan", "inf", "1e400")),
+        *(([*TRAIN, "--lr", rate], 2, "is not a number") for rate in ("True", "abc", "", "1 2")),
+        *(([*TRAIN, f"--epochs={n}"], 2, "value for '--epochs'") for n in ("1.5", "-1", "nan", "True", "", "1e3")),
+        *(([*TRAIN, f"--batch-size={n}"], 2, "nor 'full'") for n in ("0", "-1", "2.0", "True", "")),
+        *(([*TRAIN, option], 2, "is not in the range") for option in ("--seed=-1", "--save-every=0")),
         ([*TRAIN, "--optimizer", "adamm"], 2, "Did you mean 'adam'?"),
         ([*TRAIN, "--backend", "cuda"], 3, "there is no backend 'cuda'"),
         ([*TRAIN, "--predict", "q=1"], 2, "--predict names 'q'"),
@@ -207,6 +212,17 @@ def test_misspelled_option_is_named(said) -> None:
         ([*TRAIN, "--save", "no/such/folder/f.json"], 2, "cannot save to"),
         (["verify", "log(x)", "--at", "x=a"], 2, "'a' is not a number"),
         (["verify", "sqrt(-1 - x**2)"], 2, "no random point"),
+        (["verify", "l = x*w", "--at", "X=3,w=1"], 2, "Did you mean 'x'?"),
+        (["verify", "l = x*w", "--at", "x=−3,w=1"], 2, "'−3' is not a number; write - for its minus"),
+        (["verify", "l = x*w", "--at", "x=3 w=1"], 2, "'3 w=1' is not a number; commas separate values"),
+        (["verify", SEED, "--at", "x=1,y=1,w=1,y_pred=7"], 2, "'y_pred', which is computed from 'x' and 'w'"),
+        (["verify", "l = x*w", "-w", ""], 2, "--wrt is empty"),
+        (["verify", "l = x*w", "--random", "2", "--data", "x=1,2", "--data", "w=1,2"], 2, "give one of the two"),
+        (["verify", "l = x*w", "--data", "x=1,2", "--data", "w=1,2,3"], 2, "x has 2, w has 3"),
+        (["verify", "l = x̂*w"], 2, "U+0302 stands apart from its letter at line 1, column 5. Write a name"),
+        (["verify", "l = y\u0302*w"], 2, "Write ŷ as one character."),
+        (["verify", "# nothing"], 2, "there is no definition at line 1, column 1. Write one, such as"),
+        (["train", SEED, "--wrt", "w", "--data", "x", "--init", "w=1"], 2, "values are written as x=1,2,3"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
 )  # fmt: skip
@@ -270,7 +286,7 @@ def test_save_replaces_checkpoints_only(said, tmp_path) -> None:
     file = tmp_path / "data.csv"
     file.write_text("x,y\n1,2\n")
     code, _, err = said("train", SEED, "-w", "w", "--data", str(file), "--init", "w=1", "--save", str(file))
-    assert (code, "a file that is not a checkpoint is there already" in err) == (2, True)
+    assert (code, "would be lost, and it is not a checkpoint" in err) == (2, True)
     assert file.read_text() == "x,y\n1,2\n"
 
 
@@ -340,6 +356,28 @@ def test_closed_pipe_is_quiet() -> None:
     command = f"{shlex.quote(sys.executable)} -m symgrad derive '{chain(300)}' | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("Given   h1   = tanh(w*h0)\n", "")
+
+
+def test_a_closed_pipe_is_no_answer() -> None:
+    """Whoever stops reading gets the exit code of SIGPIPE, which neither says yes nor no."""
+    command = [sys.executable, "-m", "symgrad", *TRAIN, "--epochs", "100000", "--log", "steps"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("closed", "source", "code"), [(">&-", "x**2", 0), ("2>&-", "sigmod(x)", 2), ("<&-", "-", 2), ("<&-", "x**2", 0)]
+)
+def test_closed_streams_are_no_crash(closed: str, source: str, code: int) -> None:
+    """A stream that was closed before we started takes what it is given, and holds nothing."""
+    command = f"{shlex.quote(sys.executable)} -m symgrad derive '{source}' {closed}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, "Traceback" in result.stderr, "internal" in result.stderr) == (code, False, False)
 
 
 def chain(length: int) -> str:

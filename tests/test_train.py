@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ import symgrad as sg
 from symgrad.core.results import StepRecord
 from symgrad.errors import DataError, NonFiniteError
 from symgrad.renderers.log import epoch_line, prediction_line, step_line
-from symgrad.training.checkpoint import Checkpoint, load, save
+from symgrad.training.checkpoint import Checkpoint, Saver, load
 
 SEED = "y_pred = x*w; l = (y_pred - y)**2"
 DATA = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]}
@@ -168,6 +167,45 @@ def test_non_finite_names_step_sample_and_node(seed: sg.Derivation) -> None:
         sg.train(model, {"x": [1.0, 2.0, 3.0, 0.0]}, {"w": 1.0}, batch_size=2)
 
 
+WAYS_OUT = [
+    (
+        "l = (x*w - y)**2",
+        DATA,
+        {"w": 1.0},
+        {"lr": 3.0, "epochs": 2000},
+        "the steps led here: a learning rate smaller than 3",
+    ),
+    ("l = log(w)", {}, {"w": 0.5}, {"lr": 1.0}, "the steps led here: a learning rate smaller than 1 may help."),
+    (
+        "l = log(w*x)",
+        {"x": [1.0, 0.0]},
+        {"w": 1.0},
+        {},
+        "sample 1.* where the run began too, so no learning rate helps",
+    ),
+    ("l = log(w)", {}, {"w": -1.0}, {}, "step 1 .* is nan where w = -1. It is so where the run began too"),
+    ("l = w**2", {}, {"w": 1e10}, {"lr": 1e308}, "each sample's loss .* A learning rate smaller than 1e.308 may help"),
+    ("A: (2, 2); l = sum(inv(A))", {}, {"A": [[1.0, 2.0], [2.0, 4.0]]}, {}, "a matrix is singular. It is so where the"),
+]
+
+
+@pytest.mark.parametrize("log", [None, "steps"])
+@pytest.mark.parametrize(("source", "data", "start", "options", "words"), WAYS_OUT)
+def test_a_run_that_stops_says_what_may_help(source, data, start, options, words, log) -> None:
+    """A smaller learning rate where the steps led to the trouble, and never where it was there from the start."""
+    with pytest.raises(NonFiniteError, match=words) as caught:
+        sg.train(sg.derive(sg.read(source), list(start)), data, start, log=log, **options)
+    assert ("smaller than" in str(caught.value)) != ("no learning rate helps" in str(caught.value))
+
+
+def test_a_resumed_run_began_at_its_checkpoint(seed: sg.Derivation, tmp_path: Path) -> None:
+    """What may help is told for the run that is resumed."""
+    file = tmp_path / "run.json"
+    sg.train(seed, DATA, START, lr=3.0, epochs=2, save_to=file)
+    with pytest.raises(NonFiniteError, match="the steps led here: a learning rate smaller than 3 may help"):
+        sg.train(seed, DATA, {}, lr=3.0, epochs=2000, resume_from=file)
+
+
 def test_numbers_of_great_size_are_no_false_alarm() -> None:
     """A sum that overflows although each number is finite does not stop a run."""
     derivation = sg.derive(sg.read("l = u + v/2"), ["u", "v"])
@@ -198,11 +236,11 @@ class TestCheckpoints:
 
         def look(record: StepRecord | tuple[int, float]) -> None:
             if isinstance(record, StepRecord) and file.exists():
-                seen.append(json.loads(file.read_text())["step"])
+                seen.append(load(file, {}).step)
 
         sg.train(seed, DATA, START, epochs=2, save_to=file, log=look)
         assert seen == [1, 2, 3, 4, 5]  # at each step the one before it is on disk
-        assert json.loads(file.read_text())["step"] == 6
+        assert load(file, {}).step == 6
 
     @pytest.mark.parametrize("every", [1, 7, 5000, 10_000])
     def test_save_every_counts_steps(
@@ -210,7 +248,7 @@ class TestCheckpoints:
     ) -> None:
         """Checkpoints come every N steps, whatever the epochs and however long the stretches run at once."""
         saved: list[int] = []
-        monkeypatch.setattr("symgrad.training.loop.save", lambda _, checkpoint: saved.append(checkpoint.step))
+        monkeypatch.setattr(Saver, "save", lambda _, checkpoint: saved.append(checkpoint.step))
         samples = {"x": np.linspace(0.1, 1, 5001), "y": np.linspace(0.2, 2, 5001)}
         sg.train(seed, samples, START, epochs=2, save_to=tmp_path / "run.json", save_every=every)
         assert saved == [*range(every, 10_002 + 1, every), 10_002]
@@ -253,14 +291,15 @@ class TestCheckpoints:
         """If the new checkpoint cannot be written, the old one stands and no debris is left."""
         file = tmp_path / "run.json"
         first = Checkpoint({}, {"w": 1.0}, 1, [], None, {})
-        save(file, first)
+        saver = Saver(file)
+        saver.save(first)
 
         def full(_: int) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(DataError, match="No space left on device"):
-            save(file, Checkpoint({}, {"w": 2.0}, 2, [], None, {}))
+            saver.save(Checkpoint({}, {"w": 2.0}, 2, [], None, {}))
         monkeypatch.undo()
         assert load(file, {}) == first
         assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
@@ -300,15 +339,16 @@ class TestCheckpoints:
                 time.sleep(0.01)
             time.sleep(0.1)
             process.send_signal(number)
-            process.communicate()
+            _, messages = process.communicate()
+        assert (f"--resume {file} goes on from there".encode() in messages) == (number == signal.SIGINT)
         assert process.returncode == (-9 if number == signal.SIGKILL else 130)
-        done = json.loads(file.read_text())["step"]
+        done = load(file, {}).step
         assert 0 < done < 900
         rest = subprocess.run([*command, "--resume", str(file)], capture_output=True, text=True, check=True)
         whole = sg.train(sg.derive(sg.read(SEED), ["w"]), DATA, START, lr=1e-5, epochs=300)
-        saved = json.loads(file.read_text())
-        assert saved["parameters"] == whole.parameters
-        assert tuple(saved["epochs"]) == whole.epochs
+        saved = load(file, {})
+        assert saved.parameters == whole.parameters
+        assert tuple(saved.epochs) == whole.epochs
         steps = [line for line in rest.stdout.splitlines() if "inputs" in line]
         assert len(steps) == 900 - done
 
@@ -324,16 +364,22 @@ class TestCheckpoints:
         with pytest.raises(KeyboardInterrupt):
             sg.train(seed, DATA, START, save_to=file, save_every=1000, log=interrupt)
         assert signal.getsignal(signal.SIGINT) is before
-        assert json.loads(file.read_text())["step"] == 10
+        assert load(file, {}).step == 10
+
+
+NO_RATES = [0, -1, float("nan"), float("inf"), True, "0.1", None, 1j, 10**400, np.float64("nan")]
+WHOLE = ("epochs", "seed", "save_every", "batch_size")
+NO_WHOLE = [True, 1.5, 2.0, "3", float("nan"), -1, np.True_]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lr": 0}, "a learning rate is a positive number"),
-        ({"lr": float("nan")}, "a learning rate is a positive number"),
+        *(({"lr": lr}, "lr is .*; it is a positive number") for lr in NO_RATES),
+        *(({name: value}, f"{name} is .*; it is a whole number") for name in WHOLE for value in NO_WHOLE),
         ({"epochs": -1}, "epochs is -1"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": "full"}, "batch_size is 'full'"),
         ({"reduce": "max"}, "reduce is 'max'"),
         ({"save_every": 0}, "save_every is 0"),
         ({"data": {"x": [1.0, float("nan")], "y": [1.0, 2.0]}}, "nan at sample 1"),
@@ -341,6 +387,14 @@ class TestCheckpoints:
         ({"data": {"x": [[1.0]], "y": [1.0]}}, "not one number a sample"),
         ({"data": {"x": [], "y": []}}, "not one number a sample"),
         ({"data": {"x": ["a"], "y": [1.0]}}, "not a sequence of numbers"),
+        ({"data": {"x": ["1", "2"], "y": [1.0, 2.0]}}, "not a sequence of numbers"),
+        ({"data": {"x": [1j, 2.0], "y": [1.0, 2.0]}}, "not a sequence of numbers"),
+        ({"data": {"x": np.array(["1", 2.0], dtype=object), "y": [1.0, 2.0]}}, "not a sequence of numbers"),
+        ({"data": {"x": "123", "y": [1.0]}}, "is '123', which is not a number"),
+        ({"data": {1: [1.0], **DATA}}, "data names 1, which is not a leaf"),
+        ({"data": [1.0, 2.0]}, "it holds values by name"),
+        ({"init": None}, "it holds values by name"),
+        ({"optimizer": 3}, "optimizer is 3; it is the name of one"),
         ({"data": {**DATA, "w": [1.0]}}, "is trained, so it cannot be data"),
         ({"data": {**DATA, "xx": [1.0]}}, "'xx', which is not a leaf"),
         ({"init": {"w": "one"}}, "is 'one', which is neither a number nor a rule"),
@@ -356,3 +410,23 @@ def test_bad_input_is_refused(seed: sg.Derivation, change: dict[str, object], me
     arguments: dict[str, object] = {"data": DATA, "init": START, **change}
     with pytest.raises(DataError, match=message.replace("(", r"\(")):
         sg.train(seed, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_dtype_or_a_model_that_is_none_is_refused(seed: sg.Derivation) -> None:
+    """As `compile` refuses them, and not by a KeyError."""
+    for dtype in ("float16", None, np.float32):
+        with pytest.raises(sg.SymgradError, match="there is no dtype"):
+            sg.train(seed, DATA, START, dtype=dtype)  # type: ignore[arg-type]
+    for model in (SEED, sg.read(SEED), None):
+        with pytest.raises(sg.SymgradError, match="train takes a derivation"):
+            sg.train(model, DATA, START)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers(seed: sg.Derivation, tmp_path: Path) -> None:
+    """What NumPy counts with is as good as Python's own, in a checkpoint too."""
+    file = tmp_path / "run.json"
+    whole = sg.train(seed, DATA, START, lr=0.25, epochs=4, batch_size=2, seed=3, shuffle=True)
+    options = {"lr": np.float32(0.25), "batch_size": np.int32(2), "seed": np.uint8(3), "shuffle": True}
+    sg.train(seed, DATA, START, epochs=np.int64(2), save_to=file, save_every=np.int16(2), **options)  # type: ignore[arg-type]
+    rest = sg.train(seed, DATA, {}, lr=0.25, epochs=4, batch_size=2, seed=3, shuffle=True, resume_from=file)
+    assert rest == whole

@@ -168,7 +168,7 @@ def test_unknown_size_is_asked_for() -> None:
 def test_a_singular_matrix_stops_the_run() -> None:
     """Training that meets a matrix without an inverse says at which step, and keeps what is complete."""
     derivation = sg.derive(sg.read("A: (2, 2)\nL = sum(inv(A))"), "A")
-    with pytest.raises(NonFiniteError, match="step 1: a matrix is singular") as caught:
+    with pytest.raises(NonFiniteError, match=r"step 1 \(epoch 0, sample 0\): a matrix is singular") as caught:
         sg.train(derivation, {}, {"A": [[1.0, 1.0], [1.0, 1.0]]})
     assert caught.value.run.parameters["A"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
 

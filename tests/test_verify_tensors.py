@@ -390,6 +390,9 @@ def test_a_point_must_be_finite_and_fit() -> None:
     """An array with a NaN, or of another shape, is refused by name."""
     derivation = derived("ridge")
     point = point_of(BY_NAME["ridge"], derivation.primal)
+    for wrong in (["1", "2", "3"], np.array([1, 2, 3j])):
+        with pytest.raises(sg.SymgradError, match="'w' is no array of numbers"):
+            sg.verify(derivation, {**point, "w": wrong})
     with pytest.raises(sg.SymgradError, match="'w' the value nan, which is not finite"):
         sg.verify(derivation, {**point, "w": np.array([1.0, np.nan, 2.0])})
     with pytest.raises(sg.SymgradError, match="'w'"):

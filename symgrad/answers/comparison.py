@@ -20,13 +20,14 @@ from symgrad.answers.trials import Trial
 from symgrad.calculus.chain import derive
 from symgrad.checks.entrywise import sizes_of
 from symgrad.checks.scalar_balls import precision
-from symgrad.core.answer import Answer, Ruling
-from symgrad.core.derivation import Derivation
+from symgrad.core.answer import Answer
+from symgrad.core.derivation import Derivation, require_derivation
 from symgrad.core.expression import Expr, name_of, occurrences
 from symgrad.core.graph import Graph, shape_text
 from symgrad.core.indices import Index
 from symgrad.core.memory import uncollected
 from symgrad.core.names import listing
+from symgrad.core.results import Ruling
 from symgrad.errors import DataError
 from symgrad.renderers.formula import TextPrinter
 
@@ -68,6 +69,7 @@ def check(
         ReadError: if the answer cannot be read.
         DataError: if no point lies in the domain of the loss, or the one given does not.
     """
+    require_derivation(derivation, "check")
     return Judge(derivation, name).judge(answer, at, index)
 
 

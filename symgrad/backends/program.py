@@ -12,7 +12,7 @@ import numpy
 from symgrad.backends.module import Compiled
 from symgrad.backends.numpy import compile_graph
 from symgrad.backends.values import checked_point, plain
-from symgrad.core.derivation import Derivation
+from symgrad.core.derivation import Derivation, require_derivation
 from symgrad.core.names import listing, suggestion
 from symgrad.core.results import Evaluation
 from symgrad.errors import BackendError, DataError
@@ -187,6 +187,7 @@ def prepared(derivation: Derivation, backend: str, dtype: str, *, fastmath: bool
     Raises:
         BackendError: if there is no such backend or dtype, or the backend is not installed.
     """
+    require_derivation(derivation, "compile")
     if backend not in BACKENDS:
         raise BackendError(
             f"there is no backend {backend!r}; there is {listing(BACKENDS)}.{suggestion(backend, BACKENDS)}"

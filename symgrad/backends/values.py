@@ -29,10 +29,12 @@ def checked_point(graph: Graph, at: Mapping[str, Any], dtype: str) -> dict[str, 
     Raises:
         DataError: if a leaf has no value, a name is unknown, a value is not a number, or shapes do not fit.
     """
-    known = {node.name for node in graph.nodes}
+    known = {node.name: node for node in graph.nodes}
     for name in at:
         if name not in known:
             raise DataError(f"the point names {name!r}, which is not in the graph.{suggestion(name, known)}")
+        if not known[name].is_leaf:
+            raise DataError(f"the point names {name!r}, which is computed from {listing(known[name].parents)}.")
     missing = [leaf for leaf in graph.leaves if leaf not in at]
     if missing:
         example = "=1" if not graph[missing[0]].shape else f" an array of shape {shape_text(graph[missing[0]].shape)}"
@@ -77,6 +79,8 @@ def check_labels(name: str, labels: Any, sizes: Sequence[int]) -> None:
 def _number(name: str, given: Any, dtype: str) -> Any:
     real = getattr(numpy, dtype)
     try:
+        if isinstance(given, str):
+            raise TypeError
         value = real(float(given))
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"the point gives {name!r} the value {given!r}, which is not a number.") from None
@@ -88,13 +92,13 @@ def _number(name: str, given: Any, dtype: str) -> Any:
 def _array(node: Node, given: Any, dtype: str) -> Array:
     try:
         exact = numpy.asarray(given, dtype=None if hasattr(given, "dtype") else "float64")
+        if exact.dtype.kind not in "fiub" or numpy.asarray(given).dtype.kind in "US":  # NumPy would read text
+            raise TypeError
         value = exact.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError):
         raise DataError(
             f"the value of {node.name!r} is no array of numbers; its shape is {shape_text(node.shape)}."
         ) from None
-    if exact.dtype.kind not in "fiub":
-        raise DataError(f"the value of {node.name!r} is no array of numbers; its shape is {shape_text(node.shape)}.")
     if not numpy.all(numpy.isfinite(value) | ~numpy.isfinite(exact.astype("float64"))):
         raise DataError(f"a value of {node.name!r} does not fit into {dtype}.")
     return value

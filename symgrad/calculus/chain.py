@@ -51,6 +51,8 @@ def derive(graph: Graph, wrt: Sequence[str] | str | None = None, *, output: str 
         GraphError: if a name is not in the graph, occurs twice, or there is nothing to differentiate by.
         NotDifferentiableError: if a function has no rule.
     """
+    if not isinstance(graph, Graph):
+        raise GraphError(f"derive takes a graph, as read('l = x**2') gives one; this is a {type(graph).__name__}.")
     loss = graph[output if output is not None else graph.output].name
     return _Deriving(graph, loss, _wrt(graph, wrt, loss)).derivation()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -129,6 +129,25 @@ def _departs(subject: Subject) -> str:
     return f"{subject.judged} departs from the formula here"
 
 
+def judge_not_finite(subject: Subject, value: Any, reference: Any) -> Iterator[Verdict]:
+    """The verdict on the entries that are not finite in symgrad's program or in torch's; none where all are.
+
+    Where only one of the two is infinite, the other may be just below overflow; that is for the step check to judge.
+    """
+    values, references = doubles(value), doubles(reference)
+    if values.shape != references.shape:
+        return  # which the step check says
+    told = ~(numpy.isfinite(values) & numpy.isfinite(references))
+    passed = numpy.isnan(values) == numpy.isnan(references)
+    if told.any():
+
+        def entry(at: tuple[int, ...]) -> Verdict:
+            note = "" if passed[at] else "only one of the two is nan"
+            return subject.verdict("autograd", float(values[at]), float(references[at]), 0.0, bool(passed[at]), note)
+
+        yield _worst(told, passed, numpy.zeros(values.shape), entry)
+
+
 def judge_pair(
     subject: Subject,
     value: Any,
@@ -162,8 +181,9 @@ def judge_pair(
         excess = _excess(values, references, 2 * radii)
         finite = numpy.isfinite(values) & numpy.isfinite(references)
         passed = numpy.abs(values - references) <= 2 * radii
-        same = (values == references) | (numpy.isnan(values) & numpy.isnan(references))
-        passed = numpy.where(finite, passed, same)
+        empty = numpy.isnan(values) & numpy.isnan(references)
+        passed = numpy.where(finite, passed, (values == references) | empty)
+        excess = numpy.where(empty, numpy.inf, excess)  # nan beside nan says nothing, and that is to be told
     for at in map(tuple, numpy.argwhere(finite & numpy.isinf(radii))):
         passed[at] = distance_in_ulps(float(values[at]), float(references[at]), subject.dtype) <= close
 
@@ -173,7 +193,10 @@ def judge_pair(
 
         return _pair(subject, float(values[at]), float(references[at]), float(radii[at]), close, inside)
 
-    return _worst(numpy.ones(due, dtype=bool), passed, excess, entry)
+    worst = _worst(numpy.ones(due, dtype=bool), passed, excess, entry)
+    if worst.passed and math.isnan(worst.value) and worst.entry:
+        return replace(worst, note=f"both are nan in {int(empty.sum())} of {worst.entries} entries")
+    return worst
 
 
 def _pair(
@@ -185,7 +208,7 @@ def _pair(
         note = note or ("both are nan" if passed else "only one of the two is nan")
     elif math.isinf(value) or math.isinf(reference):
         passed = value == reference
-        note = note or ("both overflow" if passed else "only one of the two is infinite")
+        note = note or (f"both are {value}" if passed else "only one of the two is infinite")
     elif math.isinf(radius):
         passed = distance_in_ulps(value, reference, subject.dtype) <= close
         demanded = "judged step by step" if math.isinf(close) else f"compared to {close:.0f} ulp"

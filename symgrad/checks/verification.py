@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy
@@ -14,13 +15,13 @@ import sympy
 from symgrad.backends import Program, compile
 from symgrad.checks.balls import PRECISION, conforming, precision
 from symgrad.checks.digits import kept_digits
-from symgrad.checks.judge import CLOSE, Subject, judge_exactly, judge_pair, judge_step
+from symgrad.checks.judge import CLOSE, Subject, judge_exactly, judge_not_finite, judge_pair, judge_step
 from symgrad.checks.kinks import conventions
 from symgrad.checks.nonfinite import with_origins
 from symgrad.checks.points import random_points
 from symgrad.checks.spaces import Space
 from symgrad.checks.steps import check_steps
-from symgrad.core.derivation import Derivation, Step
+from symgrad.core.derivation import Derivation, Step, require_derivation
 from symgrad.core.results import Evaluation, Kind, Value, Verdict, Verification
 from symgrad.errors import DataError
 
@@ -63,12 +64,9 @@ def verify(
         DataError: if a point lacks a leaf, or no random point lies in the domain.
         BackendError: if there is no such dtype.
     """
+    require_derivation(derivation, "verify")
     compiled = compile(derivation, dtype=dtype)
-    given: Sequence[Point] = (
-        random_points(derivation, random, seed, dtype=dtype) if at is None else [at] if isinstance(at, Mapping) else at
-    )
-    if not given:
-        raise DataError("there is no point to verify at; give one, or leave them out for random ones.")
+    given = random_points(derivation, _count(random), seed, dtype=dtype) if at is None else _given(at)
     for point in given:
         for name, value in point.items():
             _check_finite(name, value)
@@ -110,6 +108,7 @@ class _AtPoint:
 
     def verdicts(self) -> Iterator[Verdict]:
         derivation, dtype = self.derivation, self.dtype
+        yield from self.without_value()
         with precision(PRECISION):
             for step in derivation.steps:
                 yield from self.beside_torch(step)
@@ -120,6 +119,14 @@ class _AtPoint:
         for verdict in self.torchs_steps:
             if (verdict.of, verdict.by) not in kinked:
                 yield verdict
+
+    def without_value(self) -> Iterator[Verdict]:
+        """The values on the way to the output that are not finite; what has no value has no derivative."""
+        on_the_way = self.derivation.primal.ancestors(self.derivation.output)
+        for node in self.derivation.primal.nodes:
+            ours, torchs = self.ours.nodes.get(node.name), self.torchs.nodes.get(node.name)
+            if node.name in on_the_way and ours is not None and torchs is not None:
+                yield from judge_not_finite(Subject("value", node.name, node.name, self.dtype), ours, torchs)
 
     def beside_torch(self, step: Step) -> Iterator[Verdict]:
         """Symgrad's partials, contributions and adjoint of one node beside torch's."""
@@ -219,10 +226,29 @@ def _of_batch(
     return replace(verdict, note=f"the batch's gradient is not {what}")
 
 
+def _count(random: object) -> int:
+    if isinstance(random, bool) or not isinstance(random, Integral) or random < 1:
+        raise DataError(f"random is {random!r}; it is how many points to draw, 1 or more.")
+    return int(random)
+
+
+def _given(at: Any) -> Sequence[Point]:
+    """The points that were asked for, one or several."""
+    points = [at] if isinstance(at, Mapping) else at
+    if not isinstance(points, Sequence) or not all(isinstance(point, Mapping) for point in points):
+        raise DataError(f"at is {at!r}; a point gives values by name, as {{'x': 3.0, 'w': 1.0}} does.")
+    if not points:
+        raise DataError("there is no point to verify at; give one, or leave them out for random ones.")
+    return points
+
+
 def _check_finite(name: str, value: Any) -> None:
     """Refuse a point that is not finite; whether it is numbers at all is for others to say."""
     try:
-        numbers = numpy.asarray(value, dtype=float)
+        numbers = numpy.asarray(value)
+        if numbers.dtype.kind == "c":
+            return
+        numbers = numbers.astype(float)
     except (TypeError, ValueError, OverflowError):
         return
     wrong = numbers[~numpy.isfinite(numbers)]

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 import warnings
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +22,7 @@ from symgrad.cli.demo import demo
 from symgrad.cli.derive import derive
 from symgrad.cli.examples import examples
 from symgrad.cli.graph import graph
+from symgrad.cli.manner import Manner
 from symgrad.cli.report import report
 from symgrad.cli.train import train
 from symgrad.cli.verify import verify
@@ -29,14 +30,32 @@ from symgrad.errors import SymgradError, SymgradWarning
 
 INTERNAL = 4
 INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""As a shell reports the signals SIGINT and SIGPIPE."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _ClosedPipeError(Exception):
+    """Whoever read our output has seen enough."""
+
+
+class _Group(click.Group):
+    """A group that tells a closed pipe from other failures; Click would exit with 1, which here says no."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="symgrad")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour messages.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell errors only: no notes, no warnings, no progress.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.pass_context
-def cli(context: click.Context, color: str, debug: bool) -> None:
+def cli(context: click.Context, color: str, quiet: bool, debug: bool) -> None:
     """Show the work of a gradient, and prove it.
 
     A loss goes in as text; its derivation by the chain rule comes out, step by named step, compiled to a trainer and
@@ -47,8 +66,8 @@ def cli(context: click.Context, color: str, debug: bool) -> None:
       symgrad derive "y_pred = x*w; l = (y_pred - y)**2" --wrt w
     """
     context.color = _wants_color(color)
-    if isinstance(context.obj, _Manner):
-        context.obj.color, context.obj.debug = context.color, debug
+    if isinstance(context.obj, Manner):
+        context.obj.color, context.obj.debug, context.obj.quiet = context.color, debug, quiet
 
 
 for _command in (demo, derive, train, verify, check, audit, graph, report, examples):
@@ -64,20 +83,11 @@ def _wants_color(choice: str) -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
-@dataclass
-class _Manner:
-    """How to speak of an error; the group's options set it, and it outlives the command."""
-
-    color: bool | None = None
-    debug: bool = False
-
-    def say(self, head: str, color: str, text: str) -> None:
-        """One message on standard error."""
-        click.echo(click.style(head, fg=color, bold=True) + text, err=True, color=self.color)
-
-
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 3 cannot decide, 4 internal."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # who started us has closed it
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  open to the end
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -93,10 +103,11 @@ def _discard_output() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit code; every error ends here."""
-    manner = _Manner(_wants_color("auto"))
+    manner = Manner(_wants_color("auto"))
 
     def show(message: Any, *_: Any, **__: Any) -> None:
-        manner.say("warning: ", "yellow", str(message))
+        if not manner.quiet:
+            manner.say("warning: ", "yellow", str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SymgradWarning)
@@ -104,7 +115,7 @@ def run(arguments: list[str]) -> int:
         return _run(arguments, manner)
 
 
-def _run(arguments: list[str], manner: _Manner) -> int:
+def _run(arguments: list[str], manner: Manner) -> int:
     try:
         code = cli.main(arguments, prog_name="symgrad", standalone_mode=False, obj=manner)
         sys.stdout.flush()
@@ -120,9 +131,9 @@ def _run(arguments: list[str], manner: _Manner) -> int:
     except (click.Abort, KeyboardInterrupt):
         manner.say("interrupted", "red", "")
         return INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()  # whoever read our output has seen enough
-        return 0
+    except (_ClosedPipeError, BrokenPipeError):
+        _discard_output()
+        return CLOSED_PIPE
     except OSError as error:
         manner.say("error: ", "red", f"{error.strerror or error}.")
         return SymgradError.exit_code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from symgrad.cli.manner import manner
 from symgrad.cli.options import write
 from symgrad.errors import RenderError
 
@@ -72,7 +73,7 @@ def _format(format_: str, out: Path | None) -> str:
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
     """Shows on a terminal what is being audited, and leaves no trace."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or manner().quiet:
         yield None
         return
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from symgrad.cli.options import (
+    EXIT_CODES,
     SourceCommand,
     at_option,
     chosen_format,
@@ -18,8 +19,6 @@ from symgrad.cli.options import (
 )
 from symgrad.errors import DataError
 from symgrad.readers.values import values
-
-EXIT_CODES = {"yes": 0, "no": 1, "undecided": 3}
 
 
 @click.command(cls=SourceCommand)

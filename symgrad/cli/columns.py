@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from symgrad.cli.manner import note
+from symgrad.core.names import listing
 from symgrad.errors import DataError
 from symgrad.readers.values import arrays, number, value
 
@@ -26,8 +29,12 @@ def columns(given: Iterable[str], leaves: Collection[str]) -> dict[str, Any]:
         elif not part.strip():
             raise DataError("--data is empty; write NAME=1,2,3 or the name of a CSV file.")
         elif part.strip().endswith(".npz"):
-            new = {name: array for name, array in arrays(part.strip()).items() if name in leaves}
+            held = arrays(part.strip())
+            new = {name: array for name, array in held.items() if name in leaves}
+            _tell_unread(part.strip(), "arrays", [name for name in held if name not in leaves])
         else:
+            if part.strip().isidentifier() and not Path(part.strip()).exists():
+                raise DataError(f"there is no file {part.strip()!r}; values are written as {part.strip()}=1,2,3.")
             new = _of_csv(part, leaves)
         for column in new:
             if column in found:
@@ -53,17 +60,32 @@ def _of_csv(path: str, leaves: Collection[str]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     parts: dict[str, dict[int, list[float]]] = {}
-    for header, cells in read_csv(path, lambda header: header in leaves or _numbered(header)[0] in leaves).items():
+    unread: list[str] = []
+
+    def wanted(header: str) -> bool:
+        if header in leaves or _numbered(header)[0] in leaves:
+            return True
+        unread.append(header)
+        return False
+
+    for header, cells in read_csv(path, wanted).items():
         name, place = _numbered(header)
         if header in leaves or place is None:
             found[header] = cells
         else:
             parts.setdefault(name, {})[place] = cells
+    _tell_unread(path, "columns", unread)
     for name, numbered in parts.items():
         if sorted(numbered) != list(range(len(numbered))) or name in found:
             raise DataError(f"{path}: the columns of {name!r} are to be {name}[0], {name}[1], … without a gap.")
         found[name] = [list(row) for row in zip(*(numbered[k] for k in range(len(numbered))), strict=True)]
     return found
+
+
+def _tell_unread(path: str, what: str, names: list[str]) -> None:
+    """That a file has more than the loss reads, which is legal, and perhaps a misspelled name."""
+    if told := [name for name in names if name]:
+        note(f"{path}: the loss does not read the {what if len(told) > 1 else what[:-1]} {listing(told)}.")
 
 
 def _numbered(header: str) -> tuple[str, int | None]:
@@ -78,8 +100,9 @@ def rows(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Raises:
         DataError: if they differ in length.
     """
-    lengths = {len(cells) for cells in columns.values() if isinstance(cells, list)}
-    if len(lengths) > 1:
-        raise DataError("the columns of --data differ in length.")
-    for position in range(next(iter(lengths), 1)):
+    lengths = {name: len(cells) for name, cells in columns.items() if isinstance(cells, list)}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise DataError(f"the columns of --data differ in length: {told}.")
+    for position in range(next(iter(lengths.values()), 1)):
         yield {name: cells[position] if isinstance(cells, list) else cells for name, cells in columns.items()}

@@ -10,6 +10,7 @@ from symgrad.cli.options import (
     SourceCommand,
     at_option,
     chosen_format,
+    evaluated,
     format_options,
     name_option,
     read_source,
@@ -71,16 +72,10 @@ def derive(
     if detail == "elementary":
         graph, detail = elementary(graph), "steps"
     derivation = differentiate(graph, wrt_of_source(source, wrt))
-    evaluation = None
-    point = values(at, "--at")
-    if point:
-        from symgrad.backends import compile  # NumPy is loaded only for numbers
-
-        evaluation = compile(derivation)(point)
     text = render(
         derivation,
         chosen_format(format_, out),
-        evaluation=evaluation,
+        evaluation=evaluated(derivation, values(at, "--at")),
         detail=detail,  # type: ignore[arg-type]  # Click has checked the choice
         notation=notation,  # type: ignore[arg-type]
         names=assignments(names, "--name"),

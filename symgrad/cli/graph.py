@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from symgrad.cli.options import SourceCommand, at_option, read_source, source_argument, write, wrt_of_source, wrt_option
+from symgrad.cli.options import (
+    SourceCommand,
+    at_option,
+    evaluated,
+    read_source,
+    source_argument,
+    write,
+    wrt_of_source,
+    wrt_option,
+)
 from symgrad.errors import RenderError
 from symgrad.readers.values import assignments, values
 
@@ -57,11 +66,7 @@ def graph(
     read = read_source(source, output)
     chosen, point = wrt_of_source(source, wrt), values(at, "--at")
     derivation = derive(read, chosen) if chosen or point else None
-    evaluation = None
-    if point and derivation:
-        from symgrad.backends import compile  # NumPy is loaded only for numbers
-
-        evaluation = compile(derivation)(point)
+    evaluation = evaluated(derivation, point) if derivation else None
     spelled = assignments(names, "--name")
     if format_ is None and out is not None and out.suffix in PLOTTED:
         from symgrad import plot  # matplotlib is loaded only for what it draws

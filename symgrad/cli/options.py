@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from symgrad.cli.manner import note
 from symgrad.errors import DataError, ReadError, RenderError
 
 if TYPE_CHECKING:
+    from symgrad.core.derivation import Derivation
     from symgrad.core.graph import Graph
+    from symgrad.core.results import Evaluation, Ruling
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("auto", "text", "unicode", "latex", "markdown", "html", "json")
+EXIT_CODES: Mapping[Ruling, int] = {"yes": 0, "no": 1, "undecided": 3}
 SUFFIXES = {".txt": "text", ".tex": "latex", ".md": "markdown", ".html": "html", ".json": "json"}
 
 
@@ -161,6 +167,7 @@ def read_source(source: str, output: str | None) -> Graph:
             except UnicodeDecodeError:
                 raise ReadError("standard input is not UTF-8 text.") from None
         return read(text, output=output)
+    _hint_at_another_reading(source)
     path, _, function = source.rpartition(":")
     if (path.endswith(".py") and function.isidentifier()) or source.endswith(".py"):
         raise _UnsupportedError(
@@ -171,17 +178,48 @@ def read_source(source: str, output: str | None) -> Graph:
     return read(source, output=output)
 
 
+def _hint_at_another_reading(source: str) -> None:
+    """SOURCE is text, or a file by its suffix; whoever names an example or another file may have meant that."""
+    from symgrad.examples import ORDER
+
+    name, is_path = source.strip().removesuffix(".sg"), Path(source).suffix in (".sg", ".json")
+    as_what = "a file" if is_path else "a formula"
+    command = click.get_current_context().info_name
+    with contextlib.suppress(OSError):  # a long formula is no name of a file
+        if Path(source).is_file():
+            if not is_path:
+                note(f"{source!r} is read as a formula; for the file: symgrad {command} - < {shlex.quote(source)}")
+        elif name in ORDER:
+            note(f"{source!r} is read as {as_what}; for the example: symgrad examples {name} | symgrad {command} -")
+
+
 def wrt_of_source(source: str, wrt: tuple[str, ...]) -> list[str] | None:
     """The names given with `--wrt`; for a JSON source without any, those it was derived by."""
     names = [name.strip() for part in wrt for name in part.split(",") if name.strip()]
     if names:
         return names
+    if wrt:
+        raise DataError("--wrt is empty; name a leaf, or leave it out for every leaf.")
     if Path(source).suffix == ".json" and "=" not in source:
         from symgrad.readers.json import wrt_of
 
         found = wrt_of(Path(source).read_text(encoding="utf-8-sig"))
         return list(found) if found else None
     return None
+
+
+def evaluated(derivation: Derivation, point: Mapping[str, Any]) -> Evaluation | None:
+    """The numbers at a point, None where there is no point; where the output has no value, a note says so."""
+    if not point:
+        return None
+    import numpy  # loaded only for numbers
+
+    from symgrad.backends import compile
+
+    found = compile(derivation)(point)
+    if not numpy.isfinite(found.value).all():
+        note(f"{derivation.output} has no finite value at this point, and so no derivative.")
+    return found
 
 
 class _UnsupportedError(ReadError):
@@ -201,7 +239,7 @@ def chosen_format(format_: str, out: Path | None) -> str:
     if format_ == "auto":
         return "unicode" if sys.stdout.isatty() and _can_show_unicode() else "text"
     if format_ == "unicode" and out is None and not _can_show_unicode():
-        click.echo("note: this output cannot show ∂; using text".replace("∂", "Unicode"), err=True)
+        note("this output cannot show Unicode; using text")
         return "text"
     return format_
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from symgrad.core.derivation import Derivation
+    from symgrad.cli.problem import Problem
     from symgrad.core.results import Run, StepRecord
 
     Log = Callable[[StepRecord | tuple[int, float]], None]
@@ -20,6 +20,8 @@ class Plotter:
 
     Args:
         path: where the plot goes.
+        problem: what is trained.
+        reduce: `mean` or `sum` over a batch.
 
     Raises:
         RenderError: if the file's suffix names no format, said before the run.
@@ -27,6 +29,8 @@ class Plotter:
     """
 
     path: Path
+    problem: Problem
+    reduce: str
     steps: list[StepRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -45,7 +49,7 @@ class Plotter:
 
         return keep
 
-    def draw(self, run: Run, derivation: Derivation, data: Mapping[str, Any], reduce: str) -> None:
+    def draw(self, run: Run) -> None:
         """Write the plot, of a run that stopped early as far as it went; without a step there is none.
 
         Raises:
@@ -53,6 +57,7 @@ class Plotter:
         """
         from symgrad import plot
 
-        kept = replace(run, steps=tuple(self.steps))
+        kept, known = replace(run, steps=tuple(self.steps)), {**self.problem.data, **self.problem.constants}
         figure = plot.new_figure(layout="constrained")
-        plot.save(plot.training(kept, derivation, data, figure, reduce=reduce), self.path)  # type: ignore[arg-type]  # Click has checked the choice
+        drawn = plot.training(kept, self.problem.derivation, known, figure, reduce=self.reduce)  # type: ignore[arg-type]  # Click has checked the choice
+        plot.save(drawn, self.path)

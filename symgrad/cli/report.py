@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symgrad.cli.options import (
+    EXIT_CODES,
     SourceCommand,
     at_option,
     descent_options,
@@ -21,17 +22,18 @@ from symgrad.cli.options import (
     wrt_of_source,
     wrt_option,
 )
+from symgrad.cli.problem import Problem, problem_of
 from symgrad.cli.typeset import latex_program, typeset
 from symgrad.errors import DataError, RenderError, SymgradError, SymgradWarning
 from symgrad.readers.values import assignments, number, values
 
 if TYPE_CHECKING:
     from symgrad.core.derivation import Derivation
-    from symgrad.core.graph import Graph
-    from symgrad.core.results import Verification
+    from symgrad.core.results import Ruling, Verification
     from symgrad.renderers.descent import Training
     from symgrad.renderers.report import Report
 
+OUTCOMES: Mapping[Ruling, str] = {"yes": "passed", "no": "failed", "undecided": "is undecided"}
 SUFFIXES = (".html", ".htm", ".md", ".tex", ".pdf")
 
 
@@ -70,7 +72,8 @@ def report(
     """Write one page about a gradient: definitions, graph, derivation, verification and, with --data, training.
 
     The numbers are those at --at, else at the first samples and the start of the training; without either the
-    verification is at random points. The page is complete in itself. Exit code 1 if the verification fails.
+    verification is at random points. The page is complete in itself. Exit code 1 if the verification fails,
+    3 if the loss has no finite value there.
 
     With --blanks the page is a worksheet: definitions, graph without numbers, and a derivation to fill in; with
     --solutions too, its key follows, folded away and, in print, on a page of its own.
@@ -92,7 +95,9 @@ def report(
     point: dict[str, Any] = values(at, "--at")
     training, start = None, None
     if data:
-        derivation, training, start = _trained(graph, wrt_of_source(source, wrt), data, init, lr, epochs, batch_size)
+        problem = problem_of(graph, wrt_of_source(source, wrt), data, init)
+        derivation = problem.derivation
+        training, start = _trained(problem, number(lr, "--lr"), epochs, batch_size)
     elif init:
         raise DataError("--init is where training starts, and training needs --data.")
     else:
@@ -106,40 +111,26 @@ def report(
     verification = _verified(derivation, known)
     told = assignments(names, "--name")
     _write(Report(derivation, known, evaluation, verification, training, told, blanks, solutions), out)
-    passed = verification is None or verification.passed
-    judged = "" if verification is None else f"; the verification {'passed' if passed else 'failed'}"
+    judged = "" if verification is None else f"; the verification {OUTCOMES[verification.ruling]}"
     click.echo(f"wrote {out}, {-(-out.stat().st_size // 1000)} kB{judged}")
-    return 0 if passed else 1
+    return 0 if verification is None else EXIT_CODES[verification.ruling]
 
 
-def _trained(
-    graph: Graph,
-    wrt: list[str] | None,
-    data: tuple[str, ...],
-    init: tuple[str, ...],
-    lr: str,
-    epochs: int,
-    batch_size: int | None,
-) -> tuple[Derivation, Training, dict[str, Any]]:
-    """The derivation by what is trained, the run, and the point where it begins."""
-    from symgrad.calculus import derive
-    from symgrad.cli.columns import columns
+def _trained(problem: Problem, rate: float, epochs: int, batch_size: int | None) -> tuple[Training, dict[str, Any]]:
+    """The run, and the point where it begins."""
     from symgrad.renderers.descent import Training
     from symgrad.training import train
     from symgrad.training.data import prepare
-    from symgrad.training.initial import RULES
 
-    start: dict[str, Any] = values(init, "--init", RULES)
-    table, rate = columns(data, graph.leaves), number(lr, "--lr")
-    derivation = derive(graph, wrt or [leaf for leaf in graph.leaves if leaf in start and leaf not in table] or None)
-    samples = prepare(derivation, table, start, "float64")
-    run = train(derivation, table, start, rate, epochs, batch_size, log="steps")
+    derivation, data, start = problem.derivation, problem.data, problem.start
+    samples = prepare(derivation, data, start, "float64")
+    run = train(derivation, data, start, rate, epochs, batch_size, log="steps")
     batch = "all samples" if batch_size is None else "one sample" if batch_size == 1 else f"{batch_size} samples"
     first = batch_size or samples.count
     shown = {name: column[:first] if samples.batched else column[0] for name, column in samples.columns.items()}
     point = {**samples.constants, **samples.parameters, **shown}
-    ordered = {name: _plain(point[name]) for name in graph.leaves if name in point}
-    return derivation, Training(run, rate, batch), ordered
+    ordered = {name: _plain(point[name]) for name in derivation.primal.leaves if name in point}
+    return Training(run, rate, batch), ordered
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symgrad.cli.manner import manner, note
 from symgrad.cli.options import (
     SourceCommand,
     descent_options,
@@ -20,8 +21,9 @@ from symgrad.cli.options import (
     wrt_option,
 )
 from symgrad.cli.plotter import Plotter
+from symgrad.cli.problem import Problem, problem_of
 from symgrad.errors import DataError, NonFiniteError
-from symgrad.readers.values import assignments, number, value, values
+from symgrad.readers.values import assignments, number, value
 
 if TYPE_CHECKING:
     from symgrad.core.derivation import Derivation
@@ -94,39 +96,21 @@ def train(
     Example:
       symgrad train "y_pred = x*w; l = (y_pred - y)**2" --wrt w --data x=1,2,3 --data y=2,4,6 --init w=1 --lr 0.01
     """
-    from symgrad.calculus import derive
-    from symgrad.cli.columns import columns
     from symgrad.training import train as descend
-    from symgrad.training.initial import RULES
 
-    graph = read_source(source, output)
-    start: dict[str, Any] = values(init, "--init", RULES)
-    table = columns(data, graph.leaves)
-    names = wrt_of_source(source, wrt)
-    if names is None:
-        names = [leaf for leaf in graph.leaves if leaf in start and leaf not in table]
-        if not names:
-            raise DataError("nothing to train: name the trained leaves with --wrt and give them a start with --init.")
-    derivation = derive(graph, names)
-    known = {name: values for name, values in table.items() if name in graph.leaves or _written(name, data)}
-    say = (
-        prediction_sayer(derivation, assignments(predict, "--predict"), {**start, **_constants(known)}, dtype, log)
-        if predict
-        else None
-    )
+    problem = problem_of(read_source(source, output), wrt_of_source(source, wrt), data, init)
+    chosen = {name: _option(text, name) for name, text in assignments(options, "--optimizer-option").items()}
+    say = _predicting(problem, predict, dtype, log) if predict else None
     if say is not None:
-        if any(isinstance(start.get(name), str) for name in names):
-            raise DataError("--predict needs the start as values: rules such as glorot are drawn within the run.")
-        click.echo(say("before", start))
-    plotter = Plotter(plot) if plot else None
-    constants = {name: value for name, value in start.items() if name not in names}
+        click.echo(say("before", problem.start))
+    plotter = Plotter(plot, problem, reduce) if plot else None
     show = log_printer(log) if log else None
     try:
-        with _progress(epochs, known, batch_size) as progress:
+        with _progress(epochs, problem.data, batch_size) as progress:
             run = descend(
-                derivation,
-                known,
-                start,
+                problem.derivation,
+                problem.data,
+                problem.start,
                 number(lr, "--lr"),
                 epochs,
                 batch_size,
@@ -136,9 +120,7 @@ def train(
                 plotter.watching(show) if plotter else show,
                 verify,
                 reduce=reduce,  # type: ignore[arg-type]  # Click has checked the choice
-                optimizer_options={
-                    name: _option(value, name) for name, value in assignments(options, "--optimizer-option").items()
-                },
+                optimizer_options=chosen,
                 save_to=save,
                 save_every=save_every,
                 resume_from=resume,
@@ -146,15 +128,19 @@ def train(
                 shuffle=shuffle,
                 seed=seed,
             )
+    except KeyboardInterrupt:
+        if save is not None and save.exists():
+            note(f"the last complete step is in {save}; --resume {save} goes on from there.")
+        raise
     except NonFiniteError as stopped:
         if plotter is not None and plotter.steps:
-            plotter.draw(stopped.run, derivation, {**known, **constants}, reduce)  # type: ignore[arg-type]  # it is a Run
+            plotter.draw(stopped.run)  # type: ignore[arg-type]  # it is a Run
         raise
     if say is not None:
         click.echo(say("after", run.parameters))
     _summary(run, to_stderr=log is not None or say is not None)
     if plotter is not None:
-        plotter.draw(run, derivation, {**known, **constants}, reduce)
+        plotter.draw(run)
     return _verified(run, to_stderr=log is not None) if verify else 0
 
 
@@ -194,13 +180,19 @@ def prediction_sayer(
     return lambda when, parameters: line(when, inputs, predict(parameters))
 
 
-def _written(name: str, data: tuple[str, ...]) -> bool:
-    """Whether a column was written out on the command line; a file may have columns that the model does not use."""
-    return any(part.partition("=")[0].strip() == name for part in data)
+def _predicting(
+    problem: Problem, predict: tuple[str, ...], dtype: str, log: str | None
+) -> Callable[[str, Mapping[str, Any]], str]:
+    """The line of a prediction, of what `--predict` gives.
 
-
-def _constants(table: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in table.items() if isinstance(value, float)}
+    Raises:
+        DataError: if a trained leaf has no values to begin with.
+    """
+    if any(isinstance(problem.start.get(name), str) for name in problem.derivation.wrt):
+        raise DataError("--predict needs the start as values: rules such as glorot are drawn within the run.")
+    known = {name: value for name, value in problem.data.items() if isinstance(value, float)}
+    inputs = assignments(predict, "--predict")
+    return prediction_sayer(problem.derivation, inputs, {**problem.start, **known}, dtype, log)
 
 
 def _option(text: str, name: str) -> bool | float:
@@ -216,7 +208,7 @@ def _progress(
     """A progress bar on standard error, for a long run on a terminal."""
     samples = max((len(v) for v in table.values() if isinstance(v, list)), default=1)
     steps = epochs * -(-samples // (batch_size or samples))
-    if steps < LONG_RUN or not sys.stderr.isatty():
+    if steps < LONG_RUN or not sys.stderr.isatty() or manner().quiet:
         yield None
         return
     with click.progressbar(length=steps, label="training", file=sys.stderr) as bar:

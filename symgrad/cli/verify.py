@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from symgrad.cli.options import (
+    EXIT_CODES,
     SourceCommand,
     at_option,
     chosen_format,
@@ -19,6 +20,7 @@ from symgrad.cli.options import (
     wrt_of_source,
     wrt_option,
 )
+from symgrad.errors import DataError
 from symgrad.readers.values import values
 
 
@@ -57,8 +59,9 @@ def verify(
     """Check every local partial, adjoint and gradient against torch autograd.
 
     Each step of both programs is also recomputed rigorously, with the rounding of that one step as its budget. Exit
-    code 1 if anything disagrees. With --against, the gradients of a function of yours are judged instead: a
-    torch.autograd.Function, a function of tensors, or one that returns gradients.
+    code 1 if anything disagrees, 3 if the loss has no finite value there, and so no derivative. With --against, the
+    gradients of a function of yours are judged instead: a torch.autograd.Function, a function of tensors, or one that
+    returns gradients.
 
     \b
     Example:
@@ -70,11 +73,14 @@ def verify(
     from symgrad.renderers import render
 
     derivation = derive(read_source(source, output), wrt_of_source(source, wrt))
+    if data and count is not None:
+        raise DataError("--data gives the points and --random draws them; give one of the two.")
     point = values(at, "--at")
     points: Any = None
     if data:
         points = [{**point, **row} for row in rows(columns(data, derivation.primal.leaves))]
-        points = [{n: v for n, v in p.items() if n in derivation.primal} for p in points]
+        graph = derivation.gradient
+        points = [{n: v for n, v in p.items() if n in graph or n not in derivation.primal} for p in points]
     elif point and count is None:
         points = point
     elif point:
@@ -90,4 +96,4 @@ def verify(
         function = imported(against)
         verification = verify_function(function, derivation, points, random=count or 5, seed=seed, dtype=dtype)
     write(render(verification, chosen_format(format_, out)), out)
-    return 0 if verification.passed else 1
+    return EXIT_CODES[verification.ruling]

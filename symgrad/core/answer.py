@@ -12,9 +12,7 @@ from symgrad.core.derivation import Derivation
 from symgrad.core.display import bundle_of
 from symgrad.core.expression import Expr
 from symgrad.core.indices import Extent, Index
-from symgrad.core.results import Value
-
-Ruling = Literal["yes", "no", "undecided"]
+from symgrad.core.results import Ruling, Value
 
 Fault = Literal[
     "sign",

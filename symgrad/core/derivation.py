@@ -118,3 +118,18 @@ class Derivation:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Plain text, LaTeX and HTML for Jupyter."""
         return bundle_of(self)
+
+
+def require_derivation(given: object, caller: str) -> None:
+    """Refuse what is no derivation, as text and a graph are none.
+
+    Args:
+        given: what a function was handed.
+        caller: its name.
+
+    Raises:
+        GraphError: if it is something else.
+    """
+    if not isinstance(given, Derivation):
+        kind = type(given).__name__
+        raise GraphError(f"{caller} takes a derivation, as derive(read('l = x**2')) gives one; this is a {kind}.")

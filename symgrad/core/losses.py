@@ -41,10 +41,11 @@ class Losses(Sequence[float]):
 
     @property
     def _values(self) -> list[float]:
-        """All of them in one list, which replaces the parts."""
+        """All of them in one list, which replaces the parts; what it held already is not copied again."""
         if len(self._parts) != 1 or not isinstance(self._parts[0], list):
-            whole: list[float] = []
-            for part in self._parts:
+            first = self._parts[0] if self._parts else None
+            whole: list[float] = first if isinstance(first, list) else []
+            for part in self._parts[first is whole :]:
                 whole += part if isinstance(part, list) else part.tolist()  # type: ignore[attr-defined]  # an array
             self._parts = [whole]
         return self._parts[0]  # type: ignore[return-value]  # a list

@@ -39,9 +39,12 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def suggestion(name: str, candidates: Iterable[str]) -> str:
-    """`" Did you mean 'x'?"`, or nothing when no candidate is close."""
-    match = closest(name, candidates)
+def suggestion(name: object, candidates: Iterable[str]) -> str:
+    """`" Did you mean 'x'?"`, or nothing when no candidate is close; one in other letters' case is."""
+    if not isinstance(name, str):
+        return ""
+    known = sorted(candidates)
+    match = next((other for other in known if other.lower() == name.lower()), None) or closest(name, known)
     return f" Did you mean {match!r}?" if match else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,6 +18,9 @@ Value: TypeAlias = "float | numpy.ndarray[Any, Any]"
 
 Edge: TypeAlias = tuple[str, ...]
 """Child and parent, and the number of the occurrence where it is not the first."""
+
+Ruling = Literal["yes", "no", "undecided"]
+"""What a judgement comes to."""
 
 Kind = Literal["partial", "adjoint", "gradient", "contribution", "seed", "value"]
 
@@ -110,13 +114,38 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether every referee agrees everywhere, and something was judged at all."""
-        return bool(self.verdicts) and all(v.passed for point in self.verdicts for v in point)
+        """Whether every referee agrees everywhere, and every comparison says something."""
+        return self.ruling == "yes"
+
+    @property
+    def ruling(self) -> Ruling:
+        """`no` if a number is wrong, `undecided` if none is but a comparison says nothing, else `yes`."""
+        if any(not self._says_nothing(v) for v in self.failures):
+            return "no"
+        return "undecided" if self.undecided or not self.verdicts else "yes"
 
     @property
     def failures(self) -> tuple[Verdict, ...]:
         """The verdicts that failed, first point first, from the output backwards."""
         return tuple(v for point in self.verdicts for v in point if not v.passed)
+
+    @property
+    def undecided(self) -> tuple[Verdict, ...]:
+        """The verdicts that say nothing about a derivative, whether or not the two numbers are alike.
+
+        They are those on an output that is not finite, which has no derivative there, and those that find nan beside
+        nan or no certified value.
+        """
+        return tuple(v for point in self.verdicts for v in point if self._says_nothing(v))
+
+    def _says_nothing(self, verdict: Verdict) -> bool:
+        if verdict.referee == "certified":
+            return math.isnan(verdict.reference) and math.isinf(verdict.tolerance)
+        if verdict.referee != "autograd" or not verdict.passed:
+            return False
+        if verdict.kind == "value":
+            return verdict.by == self.derivation.output
+        return math.isnan(verdict.value)
 
     @property
     def worst_ulps(self) -> float:

@@ -367,7 +367,7 @@ class Model:
             raise ReadError(f"there is no node {output!r} to be the output.{suggestion(output, self.nodes)}")
         chosen = output or self.output
         if chosen is None:
-            raise ReadError("there is no definition; write one, such as l = (x*w - y)**2.", self.text)
+            raise ReadError("there is no definition. Write one, such as l = (x*w - y)**2.", self.text)
         if self.sizes.has_changed:
             self.sizes.name_unknowns(self.words)
             self.nodes.update((node.name, self._resolved(node)) for node in self.nodes.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -150,6 +151,12 @@ def _unexpected(source: str, position: int) -> ReadError:
         return ReadError(
             "text in quotes has no meaning here; write a name, a number or an expression.", source, position
         )
+    if unicodedata.combining(character):
+        start = max(position - 1, 0)
+        whole = unicodedata.normalize("NFC", source[start : position + 1])
+        way_out = f"Write {whole} as one character" if len(whole) == 1 else "Write a name without it"
+        message = f"the accent U+{ord(character):04X} stands apart from its letter. {way_out}."
+        return ReadError(message, source, start, 2)
     plain = _LOOKALIKES.get(character)
     described = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
     hint = f"; write {plain}" if plain else ""

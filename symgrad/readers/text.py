@@ -38,6 +38,8 @@ def read(text: str, shapes: Mapping[str, tuple[str | int, ...]] | None = None, *
     Warns:
         SymgradWarning: about definitions the output does not use.
     """
+    if not isinstance(text, str):
+        raise ReadError(f"read takes text, such as 'l = (x*w - y)**2'; this is a {type(text).__name__}.")
     graph = _model_of(text, shapes, None).graph(output)
     if output is None:  # whoever names the output knows what else there is
         _warn_of_strangers(graph)

@@ -120,7 +120,7 @@ def number(text: str, place: str) -> float:
         DataError: if it is none.
     """
     try:
-        read = float(text)
+        read = float(text if text.isascii() and "_" not in text else "")  # Python reads 1_0 and other scripts' digits
     except ValueError:
         read = _constant(text, place)
     if not math.isfinite(read):
@@ -137,7 +137,8 @@ def _constant(text: str, place: str) -> float:
     except SymgradError:
         read = None
     if not isinstance(read, float):
-        raise DataError(f"{place}: {text!r} is not a number.")
+        hint = "; write - for its minus" if "−" in text else "; commas separate values" if "=" in text else ""
+        raise DataError(f"{place}: {text!r} is not a number{hint}.")
     return read
 
 

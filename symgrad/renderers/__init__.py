@@ -69,6 +69,8 @@ def render(
         RenderError: if an option is unknown, the notation would give one name two meanings, or a worksheet is asked
             for in JSON or of anything but a derivation.
     """
+    if not isinstance(subject, Printable):
+        raise RenderError(f"render prints what read, derive, verify, check and train return; this is {_kind(subject)}.")
     for option, value, known in (
         ("format", format, FORMATS),
         ("detail", detail, DETAILS),
@@ -149,12 +151,16 @@ def _told(
 def _refuse_no_worksheet(subject: Printable, format: str) -> None:
     """Raises RenderError where there is nothing to make a worksheet of, or no one to fill it in."""
     if not isinstance(subject, Derivation):
-        raise RenderError(f"a worksheet is made from a derivation; this is a {type(subject).__name__}.")
+        raise RenderError(f"a worksheet is made from a derivation; this is {_kind(subject)}.")
     if format == "json":
         known = ", ".join(_RENDERERS)
         raise RenderError(
             f"JSON has no worksheets: it holds the derivation as data. Print the sheet as one of {known}."
         )
+
+
+def _kind(subject: object) -> str:
+    return f"a {type(subject).__name__}"
 
 
 def _json(subject: Subject, evaluation: Evaluation | None) -> str:

@@ -156,7 +156,8 @@ def _evidence(report: Report, printer: HtmlRenderer, spared: Collection[str]) ->
         content += _point(report, printer)
     if report.verification is not None:
         kind = "passed" if report.verification.passed else "failed"
-        content.append(f'<h2>Verification: <span class="{kind}">{kind}</span></h2>')
+        word = "undecided" if report.verification.ruling == "undecided" else kind
+        content.append(f'<h2>Verification: <span class="{kind}">{word}</span></h2>')
         content.append(printer.content(narrate_verification(report.verification)))
     if report.training is not None:
         content += _training(report.derivation, report.training, printer)

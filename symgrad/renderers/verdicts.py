@@ -28,15 +28,14 @@ def narrate_verification(verification: Verification) -> Document:
     rows = _rows(verification)
     off = ("symgrad from truth", "autograd from truth") if _truths(verification) else ()
     table = Table((_where(verification), "symgrad", "autograd", "error", *off, ""), tuple(row for row, _ in rows))
-    blocks: list[Block] = [table, *_notes(verification)]
+    blocks: list[Block] = [table, *_notes([*_failures_told(verification), *_values_told(verification)])]
     agreeing = sum(passed for _, passed in rows)
     steps = {(v.judged, v.kind, v.of, v.by) for v in verification.failures if v.referee != "autograd"}
     departing = (
         f"; {len(steps)} {'step departs' if len(steps) == 1 else 'steps depart'} from the formula" if steps else ""
     )
-    blocks.append(
-        Remark((f"{agreeing} of {len(rows)} agree ({verification.versions}, {verification.dtype}){departing}",))
-    )
+    agree = f"{agreeing} of {len(rows)} agree ({verification.versions}, {verification.dtype})"
+    blocks.append(Remark((f"{agree}{departing}{_nothing_told(verification)}",)))
     return tuple(blocks)
 
 
@@ -53,7 +52,7 @@ def narrate_steps(verifications: Sequence[Verification]) -> Document:
         rows.append((f"{number:4}", *cells, ulps(verification.worst_ulps), "ok" if verification.passed else "WRONG"))
     blocks: list[Block] = [Table(header, tuple(rows))]
     for verification in verifications:
-        blocks += _notes(verification)
+        blocks += _notes(_failures_told(verification))
     passed = sum(v.passed for v in verifications)
     judged = sum(_count(v) for v in verifications)
     worst = max(v.worst_ulps for v in verifications)
@@ -73,6 +72,7 @@ def verification_to_json(verification: Verification) -> str:
     whole = {
         "schema": 1,
         "passed": verification.passed,
+        "ruling": verification.ruling,
         "dtype": verification.dtype,
         "referee": verification.versions,
         "points": points,
@@ -111,7 +111,7 @@ class _Shown:
             scalar = [term for term in step.terms if term.partial_name in derivation.gradient]
             keys += [("partial", term.child, term.parent) for term in scalar if term.number == 1]
             direct = len(scalar) == len(step.terms) and self._quantities.is_direct(step.node)
-            if not direct and (step.terms or step.node != derivation.output):
+            if not direct and (step.terms or step.node != derivation.output or len(derivation.steps) == 1):
                 keys.append(("gradient" if step.node in derivation.wrt else "adjoint", derivation.output, step.node))
         return keys
 
@@ -130,7 +130,10 @@ class _Shown:
 
 
 def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], bool]]:
-    """A row for each quantity at its worst point, and whether every referee passes it everywhere."""
+    """A row for each quantity at its worst point, and whether every referee passes it everywhere.
+
+    Where both programs give nan there was nothing to judge.
+    """
     failed = {(v.of, v.by) for v in verification.failures}
     shown = _Shown(verification.derivation)
     if shown.of_tensors:  # their contributions have no row of their own
@@ -144,12 +147,14 @@ def _rows(verification: Verification) -> list[tuple[tuple[Quantity | str, ...], 
         kind, of, by = key
         worst = max(judged[key], key=_badness)
         passed = (of, by) not in failed and (kind == "partial" or (by, by) not in failed)
-        word = ("ok" if passed else "WRONG") + _of_entries(worst)
+        empty = passed and math.isnan(worst.value)
+        word = "NOT JUDGED" if empty else ("ok" if passed else "WRONG") + _of_entries(worst)
         note = f"{word}  {worst.note}" if worst.note and passed else word
         digits = short if passed else repr
+        error = "" if empty else ulps(worst.ulps)
         off = [ulps(truths[judged, key]) if (judged, key) in truths else "" for judged in ("symgrad", "autograd")]
-        cells = (digits(worst.value), digits(worst.reference), ulps(worst.ulps), *(off if truths else ()), note)
-        rows.append(((shown.quantity(key, worst.entry), *cells), passed))
+        cells = (digits(worst.value), digits(worst.reference), error, *(off if truths else ()), note)
+        rows.append(((shown.quantity(key, worst.entry), *cells), passed and not empty))
     return rows
 
 
@@ -162,12 +167,12 @@ def _truths(verification: Verification) -> dict[tuple[str, Key], float]:
     return found
 
 
-def _badness(verdict: Verdict) -> tuple[bool, float]:
+def _badness(verdict: Verdict) -> tuple[bool, bool, float]:
     """Scalars by their distance in units in the last place; tensors by their distance in units of what is allowed."""
-    if not verdict.entry:
-        return not verdict.passed, verdict.ulps
+    if math.isnan(verdict.value) or not verdict.entry:
+        return not verdict.passed, math.isnan(verdict.value), verdict.ulps
     apart = abs(verdict.value - verdict.reference)
-    return not verdict.passed, apart / verdict.tolerance if verdict.tolerance else apart
+    return not verdict.passed, False, apart / verdict.tolerance if verdict.tolerance else apart
 
 
 def _of_entries(worst: Verdict) -> str:
@@ -186,7 +191,35 @@ def _count(verification: Verification) -> int:
     return sum(v.entries for v in told) * len(verification.verdicts)
 
 
-def _notes(verification: Verification) -> list[Block]:
+def _notes(sentences: Sequence[str]) -> list[Block]:
+    """A remark a sentence, and a gap below them."""
+    return [*(Remark((sentence,)) for sentence in sentences), *([Gap()] if sentences else [])]
+
+
+def _values_told(verification: Verification) -> list[str]:
+    """Where values that are not finite began, point by point."""
+    found: list[str] = []
+    for number, point in enumerate(verification.verdicts, 1):
+        began = next((v.note for v in point if v.kind == "value" and v.referee == "autograd" and v.passed), "")
+        if began:
+            found.append(began if len(verification.points) == 1 else f"at point {number}, {began}")
+    more = len(found) - TOLD
+    return [*found[:TOLD], *([f"and at {more} more points"] if more > 0 else [])]
+
+
+def _nothing_told(verification: Verification) -> str:
+    """Why what agrees is no verification, where it is none."""
+    if verification.ruling != "undecided":
+        return ""
+    lacking = sum(v.kind == "value" for v in verification.undecided)  # one a point
+    if not lacking:
+        return "; nan beside nan verifies nothing"
+    count = len(verification.points)
+    where = "there" if count == 1 else f"at {lacking} of {count} points"
+    return f"; {verification.derivation.output} has no finite value {where}, and so no derivative to verify"
+
+
+def _failures_told(verification: Verification) -> list[str]:
     """The failures in words: where a fault was made, if a step check found it, else where it showed."""
     made = [verdict for verdict in verification.failures if verdict.referee != "autograd"]
     worst: dict[tuple[str, str, str, int], Verdict] = {}
@@ -194,8 +227,7 @@ def _notes(verification: Verification) -> list[Block]:
         key = (verdict.judged, verdict.of, verdict.by, verdict.number)
         if key not in worst or verdict.ulps > worst[key].ulps:
             worst[key] = verdict
-    told = [Remark((_sentence(verdict, verification.derivation),)) for verdict in list(worst.values())[:TOLD]]
-    return [*told, *([Gap()] if told else [])]
+    return [_sentence(verdict, verification.derivation) for verdict in list(worst.values())[:TOLD]]
 
 
 def _sentence(verdict: Verdict, derivation: Derivation) -> str:

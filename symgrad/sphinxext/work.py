@@ -30,6 +30,7 @@ from symgrad.renderers.document import (
 from symgrad.renderers.graph import picture
 from symgrad.renderers.html import HtmlRenderer
 from symgrad.renderers.latex import LatexRenderer
+from symgrad.renderers.latex_graph import graph_latex
 from symgrad.renderers.mathml_pieces import EQUALS
 from symgrad.renderers.picture import Picture
 from symgrad.renderers.svg import to_svg
@@ -39,7 +40,6 @@ from symgrad.renderers.titles import names_in, title_of
 from symgrad.renderers.worksheet import without_partials
 from symgrad.sphinxext.mathjax import MathjaxRenderer
 from symgrad.sphinxext.request import Mistake, Printed, Request, blaming, latex_names
-from symgrad.sphinxext.tikz import to_tikz
 
 
 def derived(request: Request) -> tuple[Derivation, tuple[tuple[str, str], ...]]:
@@ -162,7 +162,7 @@ def _with_picture(shown: Printed, drawn: Picture) -> Printed:
     return replace(
         shown,
         picture=to_svg(drawn).replace(f"<style>{STYLE}</style>\n", ""),  # it stands in the style sheet, once
-        tikz=to_tikz(drawn),
+        drawing=graph_latex(drawn),
         described=f"{drawn.title}: {drawn.description}",
     )
 
@@ -204,20 +204,23 @@ def _verified(
     line = Remark((word, *last.parts, "."))
     in_full = not verification.passed or (request.verify == "table" and not request.blanks)
     kind = "passed" if verification.passed else "failed"
-    return _Verdict(kind, tuple(blocks) if in_full else (), (line,)), _failures(verification, blocks)
+    return _Verdict(kind, tuple(blocks) if in_full else (), (line,)), _failures(verification, blocks, last)
 
 
-def _failures(verification: Verification, blocks: list[Any]) -> tuple[tuple[str, str], ...]:
-    """The first wrong step, from the output backwards, in words."""
+def _failures(verification: Verification, blocks: list[Any], last: Remark) -> tuple[tuple[str, str], ...]:
+    """The first wrong step, from the output backwards, in words; where nothing could be judged, the last line."""
     if verification.passed:
         return ()
+    title = title_of(verification.derivation)
+    told = f"{title[0].lower()}{title[1:]}: not verified"
+    if verification.ruling == "undecided":
+        return (("verify", f"{told}. {''.join(map(str, last.parts))}"),)
     first = verification.failures[0]
     if first.referee == "autograd":
         step = f"{_step(first, verification.derivation)} is {first.value!r}, where torch gives {first.reference!r}"
     else:
         step = next("".join(map(str, block.parts)) for block in blocks if isinstance(block, Remark))
-    title = title_of(verification.derivation)
-    return (("verify", f"{title[0].lower()}{title[1:]}: not verified. The first wrong step: {step}"),)
+    return (("verify", f"{told}. The first wrong step: {step}"),)
 
 
 def _step(verdict: Verdict, derivation: Derivation) -> str:

@@ -168,7 +168,8 @@ def _check_names(derivation: Derivation, data: Mapping[str, Any], init: Mapping[
                 raise DataError(f"{source} names {name!r}, which is not a leaf.{hint}")
     for name in data:
         if name in trained:
-            raise DataError(f"{name!r} is trained, so it cannot be data too; give its start with init.")
+            way_out = "name what is trained with wrt, or give its start with init"
+            raise DataError(f"{name!r} is trained, so it cannot be data too; {way_out}.")
         if name in init:
             raise DataError(f"{name!r} has both data and an initial value; give one of them.")
 
@@ -255,8 +256,11 @@ def _number(value: object, place: str) -> float:
 def _array(name: str, values: Any, dtype: str) -> numpy.ndarray:
     """Values as an array of finite numbers, of whole numbers for `int64`."""
     try:
+        given = numpy.asarray(values)
+        if given.dtype.kind not in "biufO" or (given.dtype.kind == "O" and any(isinstance(v, str) for v in given.flat)):
+            raise TypeError  # NumPy would read text as numbers, and drop imaginary parts
         exact = numpy.asarray(values, dtype=numpy.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         what = f"is {values!r}, which is not a number" if isinstance(values, str) else "is not a sequence of numbers"
         raise DataError(f"the data for {name!r} {what}.") from None
     if exact.ndim and not len(exact):

@@ -1,4 +1,4 @@
-"""Where infinity or NaN came in."""
+"""Where infinity or NaN came in, and what may help."""
 
 from __future__ import annotations
 
@@ -10,26 +10,56 @@ import numpy
 from symgrad.backends import Program
 from symgrad.backends.values import Value
 from symgrad.core.results import Evaluation
+from symgrad.errors import DataError
+
+Points = Sequence[Mapping[str, Any]]
+"""The samples of a batch, each with the parameters."""
 
 
-def where_it_began(program: Program, points: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+def where_it_began(program: Program, points: Points) -> tuple[int, str]:
     """The first sample that is not finite, and the node and operands it began with.
 
     Args:
         program: the run's program.
-        points: the samples of the batch, each with the parameters.
+        points: the samples with the parameters of the last complete step.
 
     Returns:
-        The position in `points`, and a sentence.
+        The position in `points`, and a part of a sentence.
     """
     for position, point in enumerate(points):
-        found = _first(program, program(point))
+        found = _trouble(program, point)
         if found:
             return position, found
-    return (
-        0,
-        "the update is not finite although each sample's loss and gradient are; the learning rate is too large",
-    )
+    return 0, "the update is not finite although each sample's loss and gradient are"
+
+
+def way_out(program: Program, points: Points, start: Points, lr: float) -> str:
+    """What may help, as far as it can be told from the same samples with the parameters that the run began with.
+
+    Args:
+        program: the run's program.
+        points: the samples with the parameters of the last complete step.
+        start: the same samples with the parameters of the start.
+        lr: the learning rate.
+
+    Returns:
+        A sentence.
+    """
+    if not any(_trouble(program, point) for point in points):
+        return f"A learning rate smaller than {lr:g} may help."
+    if any(_trouble(program, point) for point in start):
+        return (
+            "It is so where the run began too, so no learning rate helps: look at the data there, or start elsewhere."
+        )
+    return f"It is finite where the run began, so the steps led here: a learning rate smaller than {lr:g} may help."
+
+
+def _trouble(program: Program, point: Mapping[str, Any]) -> str | None:
+    """What is not finite at a point; None where everything is."""
+    try:
+        return _first(program, program(point))
+    except DataError:  # the program has checked the point before; what it refuses is to invert a matrix
+        return "a matrix is singular"
 
 
 def _first(program: Program, values: Evaluation) -> str | None:

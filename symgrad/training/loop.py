@@ -20,13 +20,13 @@ from symgrad.core.losses import Losses
 from symgrad.core.results import Run, StepRecord, Verification
 from symgrad.errors import BackendError, DataError, NonFiniteError
 from symgrad.training.batches import Batches, batches_of
-from symgrad.training.checkpoint import Checkpoint, load, refuse_other_files, save
+from symgrad.training.checkpoint import Checkpoint, Saver, load
 from symgrad.training.choice import pays
 from symgrad.training.data import Samples, prepare
-from symgrad.training.diagnosis import where_it_began
+from symgrad.training.diagnosis import way_out, where_it_began
 from symgrad.training.interrupts import Stop, interrupts
 from symgrad.training.optimizers import GradientDescent, Optimizer, Stateful, optimizer_named
-from symgrad.training.setting import check_options
+from symgrad.training.setting import check_choices, positive, whole
 from symgrad.training.setting import setting as setting_of
 
 if TYPE_CHECKING:
@@ -104,15 +104,13 @@ def train(
         BackendError: if the backend is jit and llvmlite is not installed.
         KeyboardInterrupt: on SIGINT, after the step under way is complete and saved.
     """
-    check_options(lr, epochs, batch_size, save_every, reduce)
-    if not (log is None or log == "steps" or callable(log)):
-        raise DataError(f"log is {log!r}; it is 'steps', a function or None.")
-    if save_to is not None:
-        refuse_other_files(save_to)
+    check_choices(derivation, data, init, optimizer, backend, dtype, log, reduce)
+    lr, epochs, seed = positive("lr", lr), whole("epochs", epochs, 0), whole("seed", seed, 0)
+    batch_size = None if batch_size is None else whole("batch_size", batch_size, 1)
+    save_every = whole("save_every", save_every, 1)
+    saver = None if save_to is None else Saver(save_to)
     if resume_from is not None:  # the checkpoint knows where the parameters stand
         init = {**load(resume_from, {"wrt": list(derivation.wrt)}).parameters, **init}
-    if backend == "torch":
-        raise BackendError("training runs on the numpy backend or on jit; the torch backend is for compile.")
     samples = prepare(derivation, data, init, dtype, seed)
     program = prepared(derivation, backend, dtype)
     size = samples.count if batch_size is None else min(batch_size, samples.count)
@@ -122,12 +120,15 @@ def train(
     batches = batches_of(derivation, samples, size, dtype, reduce, order, program.backend)
     state = _State(list(samples.parameters.values()))
     start, observed = state.parameters, log is not None or verify
-    worth = backend == "auto" and not observed and pays(batches, optimizer, options, epochs)
-    native = _native(batches, start, optimizer, lr, options, observed) if worth or backend == "jit" else None
+    is_native = backend == "jit" or (backend == "auto" and not observed and pays(batches, optimizer, options, epochs))
+    native = _native(batches, start, optimizer, lr, options, observed) if is_native else None
     driver, take = native or _in_python(batches, optimizer_named(optimizer, start, lr, options, dtype), observed)
     if resume_from is not None:
         state.resume(load(resume_from, setting()), driver, samples, dtype)
-    keeper = _Keeper(derivation, program, samples, setting, driver, log, verify, save_to, save_every, progress)
+        if state.step > epochs * batches.per_epoch:
+            asked = f"epochs={epochs} is {epochs * batches.per_epoch}; ask for more epochs"
+            raise DataError(f"cannot resume from {resume_from}: it has done {state.step} steps, and {asked}.")
+    keeper = _Keeper(derivation, program, samples, setting, driver, log, verify, saver, save_every, progress)
     with interrupts() as stop, numpy.errstate(all="ignore"):
         _run(state, take, keeper, epochs * batches.per_epoch, stop)
     keeper.save(state)
@@ -187,7 +188,7 @@ def _in_python(batches: Batches, driver: Optimizer, observed: bool) -> tuple[Sta
 def _run(state: _State, take: _Take, keeper: _Keeper, total: int, stop: Stop) -> None:
     """Up to the last step; `state` is always that of the last complete step."""
     keeper.total = total
-    stride = keeper.save_every if keeper.save_to is not None else total
+    stride = keeper.save_every if keeper.saver is not None else total
     while state.step < total:
         take(state, keeper, min(total - state.step, stride - state.step % stride))  # not beyond the next checkpoint
         keeper.after_step(state)
@@ -213,7 +214,7 @@ def _advance(native: NativeLoop, batches: Batches, state: _State, keeper: _Keepe
     state.parameters = native.parameters()
     native.pace_by(stretch, time.perf_counter() - begun)
     if stretch.done < stretch.asked:
-        keeper.stop_non_finite(state, batches)
+        keeper.stop(state, batches)
 
 
 def _descend(
@@ -246,10 +247,10 @@ def _step(driver: Optimizer, batches: Batches, state: _State, keeper: _Keeper) -
     try:
         loss, *gradient = batches.gradient(*old, *batches.of(epoch)[position])
     except numpy.linalg.LinAlgError:
-        keeper.stop_singular(state)
+        keeper.stop(state, batches)
     new = driver.update(old, gradient)
     if not all(numpy.isfinite(value).all() for value in (loss, *new)):
-        keeper.stop_non_finite(state, batches)
+        keeper.stop(state, batches)
     state.parameters, state.loss, state.step = new, loss, state.step + 1
     keeper.observe(state, old, gradient, batches)
     keeper.end_epoch(state, batches.per_epoch)
@@ -266,7 +267,7 @@ class _Keeper:
     driver: Stateful
     log: Log | Literal["steps"] | None
     verify: bool
-    save_to: str | Path | None
+    saver: Saver | None
     save_every: int
     progress: Callable[[int, int], None] | None
     total: int = 0
@@ -305,20 +306,17 @@ class _Keeper:
 
     def after_step(self, state: _State) -> None:
         """After a step or a stretch of them: save, report."""
-        if self.save_to is not None and state.step % self.save_every == 0:
+        if self.saver is not None and state.step % self.save_every == 0:
             self.save(state)
         if self.progress is not None and state.step - self.reported >= REPORT_EVERY:
             self.reported = state.step
             self.progress(state.step, self.total)
 
     def save(self, state: _State) -> None:
-        if self.save_to is not None:
+        if self.saver is not None:
             parameters = {n: numpy.asarray(v).tolist() for n, v in self._named(state.parameters).items()}
             loss = None if state.loss is None else float(state.loss)
-            save(
-                self.save_to,
-                Checkpoint(self.setting(), parameters, state.step, list(state.epochs), loss, self.driver.state()),
-            )
+            self.saver.save(Checkpoint(self.setting(), parameters, state.step, state.epochs, loss, self.driver.state()))
 
     def run(self, state: _State) -> Run:
         return Run(
@@ -329,18 +327,8 @@ class _Keeper:
             tuple(self.verifications),
         )
 
-    def stop_singular(self, state: _State) -> NoReturn:
-        """Say at which step a matrix had no inverse; what is complete stays.
-
-        Raises:
-            NonFiniteError: always.
-        """
-        self.save(state)
-        message = f"training stopped at step {state.step + 1}: a matrix is singular there."
-        raise NonFiniteError(message, self.run(state)) from None
-
-    def stop_non_finite(self, state: _State, batches: Batches) -> None:
-        """Say at which step, sample and node infinity or NaN came in; what is complete stays.
+    def stop(self, state: _State, batches: Batches) -> NoReturn:
+        """Say at which step, sample and node infinity or NaN came in, or a matrix is singular; what is complete stays.
 
         Raises:
             NonFiniteError: always.
@@ -348,11 +336,14 @@ class _Keeper:
         self.save(state)
         epoch, position = divmod(state.step, batches.per_epoch)
         seen = batches.positions(epoch, position)
-        sample, began = where_it_began(self.program, list(self._points(state.parameters, seen)))
+        points = list(self._points(state.parameters, seen))
+        start = list(self._points(list(self.samples.parameters.values()), seen))
+        sample, began = where_it_began(self.program, points)
         which = f"samples {seen[0]} to {seen[-1]}" if self.samples.batched else f"sample {seen[sample]}"
         place = f"step {state.step + 1} (epoch {epoch}, {which})"
-        kept = f" The last complete step is in {self.save_to}." if self.save_to is not None else ""
-        raise NonFiniteError(f"training stopped at {place}: {began}.{kept}", self.run(state))
+        helps = way_out(self.program, points, start, self.setting()["lr"])
+        kept = f" The last complete step is in {self.saver.path}." if self.saver is not None else ""
+        raise NonFiniteError(f"training stopped at {place}: {began}. {helps}{kept}", self.run(state)) from None
 
     def _record(
         self, state: _State, epoch: int, old: list[Any], gradient: list[Any], seen: list[int], size: int

@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import sys
+import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy
 
-from symgrad.core.derivation import Derivation
-from symgrad.errors import DataError
+from symgrad.backends import DTYPES
+from symgrad.core.derivation import Derivation, require_derivation
+from symgrad.core.names import listing, suggestion
+from symgrad.errors import BackendError, DataError
 from symgrad.training.data import Samples
 
 
-def check_options(lr: float, epochs: int, batch_size: int | None, save_every: int, reduce: str) -> None:
-    """Refuse numbers that are none, or out of range.
+def positive(name: str, value: Any) -> float:
+    """A number above zero that a float can hold; NumPy's are numbers too, True and text are none.
+
+    Raises:
+        DataError: if it is no such number.
+    """
+    if not isinstance(value, bool) and isinstance(value, Real):
+        with contextlib.suppress(OverflowError):
+            if 0 < (number := float(value)) < math.inf:
+                return number
+    raise DataError(f"{name} is {value!r}; it is a positive number.")
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number, `least` or more.
+
+    Raises:
+        DataError: if it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise DataError(f"{name} is {value!r}; it is a whole number, {least} or more.")
+    return int(value)
+
+
+def check_choices(
+    derivation: object, data: object, init: object, optimizer: object, backend: object, dtype: object, log: object,
+    reduce: object,
+) -> None:  # fmt: skip
+    """Refuse what is not of the kind that is asked for, or not among the choices.
 
     Raises:
         DataError: naming the option.
+        GraphError: if there is no derivation.
+        BackendError: if there is no such dtype, or the backend cannot train.
     """
-    if not (isinstance(lr, (int, float)) and 0 < lr <= sys.float_info.max):
-        raise DataError(f"lr is {lr!r}; a learning rate is a positive number.")
-    if not isinstance(epochs, int) or epochs < 0:
-        raise DataError(f"epochs is {epochs!r}; it is a whole number, 0 or more.")
-    if batch_size is not None and (not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1):
-        raise DataError(f"batch_size is {batch_size!r}; it is a whole number, 1 or more, or None for all samples.")
-    if not isinstance(save_every, int) or save_every < 1:
-        raise DataError(f"save_every is {save_every!r}; it is a whole number, 1 or more.")
+    require_derivation(derivation, "train")
+    for name, given in (("data", data), ("init", init)):
+        if not (hasattr(given, "keys") and hasattr(given, "__getitem__")):  # as a table of pandas has
+            raise DataError(f"{name} is {given!r}; it holds values by name, as {{'x': [1, 2, 3]}} does.")
+    if not isinstance(optimizer, str):
+        raise DataError(f"optimizer is {optimizer!r}; it is the name of one, such as 'sgd' or 'adam'.")
+    if dtype not in DTYPES:
+        raise BackendError(f"there is no dtype {dtype!r}; there is {listing(DTYPES)}.{suggestion(dtype, DTYPES)}")
+    if backend == "torch":
+        raise BackendError("training runs on the numpy backend or on jit; the torch backend is for compile.")
+    if not (log is None or log == "steps" or callable(log)):
+        raise DataError(f"log is {log!r}; it is 'steps', a function or None.")
     if reduce not in ("mean", "sum"):
         raise DataError(f"reduce is {reduce!r}; it is 'mean' or 'sum'.")
 
