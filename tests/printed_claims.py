@@ -183,7 +183,7 @@ def from_unicode(text: str, words: Vocabulary) -> str:
                 bars += -1 if closes else 1
                 pieces += [(_CLOSE, ")")] if closes else [(_FUNCTION, "abs"), (_OPEN, "(")]
             case "root":
-                name = re.compile(r"[^\W\d]\w*").match(text, position)
+                name = re.compile(r"[^\W\d]\w*|\d+").match(text, position)
                 pieces.append((_FUNCTION, "sqrt"))
                 if name:
                     pieces += [(_OPEN, "("), (_OPERAND, "pi" if name[0] == "π" else name[0]), (_CLOSE, ")")]

@@ -264,6 +264,20 @@ MODELS = (
     _model(
         "contraction_of_three", "A: (n, j)\nT: (m, j, k)\nB: (n, k)\nZ[a,b] = A[a,c]*T[b,c,e]*B[a,e]\nL = sum(Z**2)"
     ),
+    _model(
+        "own_index_unread",
+        """
+    A: (n, n)
+    b: (n,)
+    c: (m,)
+    z = det(A) + b
+    u = logdet(A) + c
+    L = sum(z**2) + sum(u**3)
+    """,
+        A="spd",
+    ),
+    _model("product_of_a_column", "X: (n, m)\nc = max(X, axis=1, keepdims=True)\nL = sum(cos(prod(c, axis=0)))"),
+    _model("diagonals", "x: (n,)\ny: (n,)\nL = sum(diag(x*y) @ diag(x)) + sum(softplus(tanh(diag(y))))"),
     _model("elementwise_table", "x: (n,)\nL = sum(sigmoid(x)*softplus(x) + exp(-x**2) + where(x > 0, x**3, sin(x)))"),
 )
 

@@ -85,6 +85,33 @@ def test_no_value_changes(model: Model) -> None:
             numpy.testing.assert_allclose(after[name], before[name], rtol=1e-10, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        # one sum takes in a line whose own letters run over other sizes than those beside it
+        ("V: (n, m); K: (m,); H = V @ K; L = sum((V - mean(V, axis=0)).T) + sum(H)", {"H"}),
+        # what has taken in a line is taken in itself
+        ("B: (n, n); z = (B + 2) @ (B - B); y: (n,); L = mean(mean(z, axis=0) + B @ y)", {"z"}),
+    ],
+)
+def test_several_sums_in_one_line(text: str, gone: set[str]) -> None:
+    """The merged line is a line: one letter for one size, and it reads nothing that is gone."""
+    graph = sg.read(text)
+    early = summed_early(graph, ("L",))
+    assert gone <= names(graph) - names(early)
+    draw = numpy.random.default_rng(0)
+    sizes = {"n": 3, "m": 4}
+    at = {leaf: draw.normal(size=[sizes[str(size)] for size in graph[leaf].shape]) for leaf in graph.leaves}
+    numpy.testing.assert_allclose(evaluate(early, at)["L"], evaluate(graph, at)["L"], rtol=1e-12)
+
+
+def test_leaves_stay() -> None:
+    """A leaf that the output does not depend on is an argument still, and its derivative is 0."""
+    derivation = sg.derive(sg.read("u: (k,); V: (n, n); L = sum(-(V @ V))"), ["V", "u"])
+    at = sg.compile(derivation)({"u": [1.0, 2.0, 3.0], "V": [[1.0, 2.0], [3.0, 4.0]]})
+    assert at.gradient["u"].tolist() == [0, 0, 0]
+
+
 def test_signs_and_bound_letters() -> None:
     """A line within a line within a sum: signs multiply, and a letter that is bound inside is not captured outside."""
     text = """

@@ -18,7 +18,7 @@ from unicode_entries import from_unicode
 
 import symgrad as sg
 from symgrad.core.expression import add, mul, subtract
-from symgrad.core.graph import Node
+from symgrad.core.graph import Graph, Node
 from symgrad.core.indices import SumOver, entry, index_of, matrix_function
 from symgrad.readers.text import read_line
 from symgrad.renderers.formula import TextPrinter, UnicodePrinter
@@ -39,6 +39,11 @@ MORE = (
     Model("mixture", "x: (n,)\nm: (k,)\ns[i,c] = -(x[i] - m[c])**2/2\nl[i] = logsumexp(s[i,c], c)\nL = -sum(l)"),
     Model("capturing", "i: (n,)\nW: (m, n)\nj: (m,)\nk = W @ i + j\nL = sum(k**2)"),
     Model("square_jacobian", "A: (m, n)\nB: (n, m)\ny = A @ B"),
+    Model("softmax_of_a_diagonal", "X: (n, n)\nu = diag(log_softmax(X))\nL = sum(u**2) + trace(softmax(X))"),
+    Model("variance_across", "A: (n, n)\nv = mean((A - mean(A, axis=1))**2, axis=1)\nL = sum(v**2)"),
+    Model("two_means", "X: (n, n)\nZ = mean(X)*sum(X, axis=1)\nL = sum(Z**2)"),
+    Model("log_softmax_in_a_sum", "M: (n, k)\nc: (k,)\nY = log_softmax(M) - softplus(M) + c\nL = sum(Y**2)"),
+    Model("rows", "a: (n,)\nB: (n, m)\nM = outer(a, a) @ B\nr = a @ B\nL = sum(M**2) + sum(cos(r))"),
     Model("sizes_like_letters", "x: (j,)\nW: (i, j)\nz = W @ x\nL = sum(z**2)/i"),
 )  # fmt: skip
 
@@ -110,8 +115,11 @@ def test_text_is_true(model: Model, detail: Any, tensors: Any) -> None:
 
 def assert_true(model: str, told: list[tuple[str, str, str]]) -> None:
     """Each claim reads back to the values of its left-hand side."""
-    graph = derivation_of(model).gradient
-    values, naive = truth(model)
+    assert_claims(derivation_of(model).gradient, *truth(model), told)
+
+
+def assert_claims(graph: Graph, values: dict[str, Any], naive: _Naive, told: list[tuple[str, str, str]]) -> None:
+    """The same, of a graph and its values."""
     for name, indices, right in told:
         shape = graph[name].shape
         index = tuple(index_of(i, s) for i, s in zip(indices.split(","), shape, strict=True)) if indices else ()

@@ -92,6 +92,21 @@ def test_entries_of_names_with_a_subscript() -> None:
     assert "z2[0]" in sg.render(sg.derive(sg.read(text)), "unicode", tensors="index")
 
 
+def test_vectors_are_columns() -> None:
+    """NumPy's `a @ B` is written as the column it is, so that what stands beside it fits."""
+    latex = sg.render(derivation_of("rows"), "latex")
+    assert r"r &= B^{\top} a" in latex
+    assert r"M &= a \left(B^{\top} a\right)^{\top}" in latex
+
+
+def test_a_letter_touches_no_name() -> None:
+    """δb would be a small change of b."""
+    derivation = sg.derive(sg.read("x: (n,)\nb: ()\nw: ()\nv = b*w\nL = sum(tanh(v*x))"))
+    lines = [" ".join(line.split()) for line in sg.render(derivation, "unicode").splitlines()]
+    assert "∂L/∂w = δ·b scalar" in lines
+    assert "∂L/∂b = δ·w scalar" in lines
+
+
 def test_letters_for_derivatives_with_entries() -> None:
     """δ₂ with an index stands in parentheses, δ without a number does not."""
     latex = sg.render(network(), "latex", tensors="index")

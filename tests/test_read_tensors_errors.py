@@ -82,10 +82,10 @@ def read(text: str, shapes: Any = None) -> Graph:
         ("z[1] = x[0]", {}, "on the left stand indices, as in z[i] = ….", "1"),
         ("o[i] = 3", {}, "nothing tells the size of the index 'i'; declare o: (…).", "o[i] = 3"),
         (
-            "L = sum(where(i == j, x[i], 0), i, j)",
+            "L = sum(where(i == j, 1, 0)*x[k], i, j, k)",
             {},
-            "nothing tells the size of the index 'j'; use it in a subscript.",
-            "j",
+            "nothing tells the size of the index 'i'; use it in a subscript.",
+            "i",
         ),
         (
             "o[i] = x",

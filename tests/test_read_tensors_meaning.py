@@ -194,6 +194,18 @@ def test_index_notation_means_what_it_says(text: str, einsum: Any) -> None:
     np.testing.assert_allclose(evaluate(graph, at)[graph.output], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "L = sum(where(i == j, x[i], 0), i, j)",
+        "L = sum(x[i]*where(i == k, 1, 0)*where(k == j, 1, 0), i, j, k)",
+    ],
+)
+def test_an_index_that_is_only_compared(text: str) -> None:
+    """It runs over what it is compared with: the sum of a diagonal matrix is that of its diagonal."""
+    assert evaluate(sg.read(f"x: (n,)\n{text}"), {"x": [1.0, 2.0, 4.0]})["L"] == 7
+
+
 def test_labels_select() -> None:
     """Cross-entropy by integer labels, in three spellings."""
     Z, t = np.random.default_rng(0).normal(size=(4, 3)), np.array([2, 0, 1, 1])

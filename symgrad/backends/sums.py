@@ -17,7 +17,7 @@ import sympy
 
 from symgrad.core.expression import Expr, add, is_negative, name_of, negative, rebuild, without_sign
 from symgrad.core.graph import Graph, Node
-from symgrad.core.indices import Index, SumOver, free_indices, instance, subscripts_of, total
+from symgrad.core.indices import Index, SumOver, bound_indices, free_indices, instance, subscripts_of, total
 
 
 def summed_early(graph: Graph, outputs: Collection[str]) -> Graph:
@@ -34,7 +34,7 @@ def summed_early(graph: Graph, outputs: Collection[str]) -> Graph:
     merged = {node.name: merging.merged(node) for node in lines}
     if not merging.gone:
         return graph
-    kept = [node for node in graph.nodes if node.name in needed and node.name not in merging.gone]
+    kept = [node for node in graph.nodes if node.is_leaf or (node.name in needed and node.name not in merging.gone)]
     return Graph(tuple(merged.get(node.name, node) for node in kept), tuple(outputs))
 
 
@@ -69,24 +69,30 @@ class _Merging:
         assert node.body is not None
         if self.once.keys().isdisjoint(node.parents):
             return node
-        body = self._visited(node.body, node)
-        return node if body is node.body else replace(node, body=body)
+        body = self._visited(node.body, [*node.index, *bound_indices(node.body)])
+        if body is node.body:
+            return node
+        made = replace(node, body=body)
+        if node.name in self.once:  # what takes in this line takes in what it has taken in
+            self.once[node.name] = made
+        return made
 
-    def _visited(self, part: Expr, node: Node) -> Expr:
+    def _visited(self, part: Expr, taken: list[Index]) -> Expr:
+        """A part of a line; `taken` are the indices of the whole line, and grow."""
         if isinstance(part, SumOver):
             names: set[str] = set()
-            terms = self._terms(_Term(part.body, False), (*node.index, *part.indices), names)
+            terms = self._terms(_Term(part.body, False), taken, names)
             if not any(_pays(term.expression, part.indices) for term in terms):
                 return part
             self.gone |= names
             return add(*(_sum(term, part.indices) for term in terms))
         if isinstance(part, (sympy.Add, sympy.Mul)):
-            arguments = tuple(self._visited(argument, node) for argument in part.args)
+            arguments = tuple(self._visited(argument, taken) for argument in part.args)
             changed = any(new is not old for new, old in zip(arguments, part.args, strict=True))
             return rebuild(part, arguments) if changed else part
         return part
 
-    def _terms(self, term: _Term, taken: Sequence[Index], names: set[str]) -> list[_Term]:
+    def _terms(self, term: _Term, taken: list[Index], names: set[str]) -> list[_Term]:
         """The terms of a sum, those of lines read once in place of their names, which are noted."""
         expression, minus = term
         if is_negative(expression):
@@ -99,6 +105,7 @@ class _Merging:
         assert source.body is not None
         names.add(source.name)
         body = instance(source.body, source.index, subscripts_of(expression), taken)
+        taken += bound_indices(body)
         return self._terms(_Term(body, minus), taken, names)
 
 

@@ -12,7 +12,8 @@ from functools import cached_property
 
 import sympy
 
-from symgrad.calculus.simplify import plus, shorten, tidy, times
+from symgrad.calculus.cancellation import shorten
+from symgrad.calculus.simplify import plus, tidy, times
 from symgrad.core.derivation import Derivation, Step, Term
 from symgrad.core.expression import Expr, is_larger, name_of, occurrences, size, substitute, symbol
 
@@ -155,6 +156,10 @@ class Forms:
 
     def closed(self, expression: Expr) -> Expr | None:
         """`expression` in leaves alone, or None where that is too large to read."""
+        made = self._in_leaves(expression)
+        return made if made is None or made == expression else shorten(made)
+
+    def _in_leaves(self, expression: Expr) -> Expr | None:
         primal = self.derivation.primal
         if all(name in primal and primal[name].is_leaf for name in map(name_of, occurrences(expression))):
             return expression
@@ -169,7 +174,7 @@ class Forms:
             else:
                 form = primal[name].body
             if form is not None:
-                closed = self.closed(form)
+                closed = self._in_leaves(form)
                 assert closed is not None  # a part is no larger than the whole
                 mapping[occurrence] = closed
         return tidy(substitute(expression, mapping)) if mapping else expression

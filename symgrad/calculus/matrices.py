@@ -24,6 +24,7 @@ from symgrad.calculus.matrix_algebra import (
     scaled,
     told_as_means,
     transpose,
+    without,
 )
 from symgrad.core.expression import (
     ONE,
@@ -163,22 +164,36 @@ class _Recogniser:
         return elementwise(build, [self.visit(operand) for operand in operands], self.index, self.as_written)
 
     def softmax(self, part: Expr) -> Labelled | None:
-        """`exp(x − logsumexp(x))`, or `x − logsumexp(x)`."""
-        kind, inner = ("softmax", part.args[0]) if isinstance(part, sympy.exp) else ("log_softmax", part)
-        if not isinstance(inner, sympy.Add) or not is_negative(inner.args[-1]):
+        """`exp(x − logsumexp(x))`, or a sum with `x − logsumexp(x)` in it."""
+        inner = part.args[0] if isinstance(part, sympy.exp) else part
+        if not isinstance(inner, sympy.Add):
             return None
-        *terms, last = inner.args
-        total, rest = without_sign(last), add(*terms)
-        if not isinstance(total, LogSumExpOver) or len(total.indices) != 1:
-            return None
-        (bound,) = total.indices
-        for index in free_indices(rest):
-            if index.size == bound.size and reindex(total.body, {bound: index}) == rest:
-                whole = self.visit(rest)
-                axis = whole.axes.index(index)
-                last_axis = axis == len(whole.axes) - 1
-                return Labelled(called(kind, whole.tensor, axis=None if last_axis else axis), whole.axes)
+        for term in filter(is_negative, inner.args):
+            total = without_sign(term)
+            if not isinstance(total, LogSumExpOver) or len(total.indices) != 1:
+                continue
+            (bound,) = total.indices
+            for index in free_indices(inner):
+                # X[i,i] − logsumexp of X[i,p] over p is no softmax along i
+                if index.size != bound.size or index in free_indices(total):
+                    continue
+                body = reindex(total.body, {bound: index})
+                rest = without(inner.args, (term, *sympy.Add.make_args(body)))
+                if rest is None or (rest and inner is not part):
+                    continue
+                whole = self.normalised("log_softmax" if inner is part else "softmax", body, index)
+                if not rest:
+                    return whole
+                place = min(inner.args.index(t) for t in sympy.Add.make_args(body))
+                operands = [*map(self.visit, rest[:place]), whole, *map(self.visit, rest[place:])]
+                return elementwise(add, operands, self.index, self.as_written)
         return None
+
+    def normalised(self, kind: str, body: Expr, index: Index) -> Labelled:
+        """`kind` of a tensor along one of its axes."""
+        whole = self.visit(body)
+        axis = whole.axes.index(index)
+        return Labelled(called(kind, whole.tensor, axis=None if axis == len(whole.axes) - 1 else axis), whole.axes)
 
     def product(self, factors: Sequence[Expr], summed: tuple[Index, ...]) -> Labelled:
         """Σ over `summed` of a product."""
@@ -198,6 +213,8 @@ class _Recogniser:
                 tensors.append(found)
             else:
                 scalars.append(found.tensor)
+        if summed:
+            tensors, deltas = _with_diagonals(tensors, deltas)
         if not summed and not deltas and len(tensors) > 1:
             try:
                 whole = elementwise(hadamard, tensors, self.index)
@@ -275,6 +292,22 @@ def _with_delta_opened(factors: Sequence[Expr]) -> Expr | None:
             others = (*factors[:position], *factors[position + 1 :])
             return add(*(mul(*others, *_factors(term)) for term in factor.args))
     return None
+
+
+def _with_diagonals(
+    tensors: list[Labelled], deltas: list[tuple[Index, Index]]
+) -> tuple[list[Labelled], list[tuple[Index, Index]]]:
+    """`a[i]·b[i]·[i = j]` as the matrix `diag(a*b)`; deltas beside which no vector stands are left."""
+    left: list[tuple[Index, Index]] = []
+    for pair in deltas:
+        own = next((i for i in pair if any(t.axes == (i,) for t in tensors)), None)
+        if own is None:
+            left.append(pair)
+            continue
+        vectors = [t.tensor for t in tensors if t.axes == (own,)]
+        diagonal = Diag(vectors[0] if len(vectors) == 1 else hadamard(*vectors))
+        tensors = [*(t for t in tensors if t.axes != (own,)), Labelled(diagonal, pair)]
+    return tensors, left
 
 
 def _delta(factor: Expr) -> tuple[Index, Index] | None:

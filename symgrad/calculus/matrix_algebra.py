@@ -7,6 +7,7 @@ nodes below. They are made by `matrices.py` and printed by the renderers, and by
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -220,6 +221,14 @@ def transpose(expression: Expr) -> Expr:
     return Transpose(expression)
 
 
+def as_column(factors: Sequence[Expr]) -> Sequence[Expr]:
+    """The factors of `x @ A @ B` as those of `B.T @ A.T @ x`: in mathematics, unlike in NumPy, vectors are columns."""
+    first, *others = factors
+    if rank(first) == 1 and all(rank(factor) == 2 for factor in others):
+        return [*(transpose(factor) for factor in reversed(others)), first]
+    return factors
+
+
 def split_scalars(expression: Expr) -> tuple[list[Expr], Expr]:
     """The factors without axes, and the rest as one tensor."""
     if not isinstance(expression, sympy.Mul):
@@ -257,14 +266,22 @@ def told_as_means(expression: Expr) -> Expr:
         if isinstance(factor, Along) and factor.kind == "sum":
             inner = shape_of(factor.args[1])
             sizes = [extent(inner[axis]) for axis in factor.axes or range(len(inner))]
-            rest = list(made.args)
-            rest.remove(factor)
-            wanted = [power(size, -1) for size in sizes]
-            if all(w in rest for w in wanted) and len(set(wanted)) == len(wanted):
+            rest = without(made.args, [power(size, -1) for size in sizes])
+            if rest is not None:
                 mean = _variance(along("mean", factor.args[1], factor.axes, factor.kept))
                 if factor.axes or len(sizes) > 1 or mean.kind == "var":  # sum(r**2)/n is as common as mean(r**2)
-                    return mul(*(mean if f is factor else f for f in made.args if f not in wanted))
+                    return mul(*(mean if part is factor else part for part in rest))
     return made
+
+
+def without(factors: Sequence[Expr], removed: Sequence[Expr]) -> list[Expr] | None:
+    """`factors` less each of `removed` once; None where one of them is not there."""
+    rest = list(factors)
+    for factor in removed:
+        if factor not in rest:
+            return None
+        rest.remove(factor)
+    return rest
 
 
 def _variance(mean: Along) -> Along:
@@ -272,7 +289,8 @@ def _variance(mean: Along) -> Along:
     deviation = mean.args[1]
     if isinstance(deviation, sympy.Pow) and deviation.exp == 2 and isinstance(deviation.base, sympy.Add):
         whole, *others = deviation.base.args
-        inner = [along("mean", whole, mean.axes, kept) for kept in (False, True)]
+        aligned = (False, True) if mean.axes == tuple(range(len(mean.axes))) else (True,)  # what is left stands last
+        inner = [along("mean", whole, mean.axes, kept) for kept in aligned]
         if not mean.axes:
             inner.append(mul(along("sum", whole, ()), *(power(extent(size), -1) for size in shape_of(whole))))
         if len(others) == 1 and others[0] in map(negative, inner):

@@ -27,7 +27,16 @@ from symgrad.core.expression import (
     square_root,
     where,
 )
-from symgrad.core.indices import Index, MatrixFunction, Reduction, Size, bound_indices, fresh_index, reindex
+from symgrad.core.indices import (
+    Index,
+    MatrixFunction,
+    Reduction,
+    Size,
+    bound_indices,
+    free_indices,
+    fresh_index,
+    reindex,
+)
 from symgrad.functions import row_of
 
 INNER_LIMIT = 3
@@ -64,19 +73,29 @@ class _Bend:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """The way from the body to an occurrence: what stands before and after it in the product, and the bends."""
+    """The way from the body to an occurrence: what stands before and after it in the product, and the bends.
+
+    `own` are the indices of the line, which may occur nowhere in its body: in `z[i] = det(A) + b[i]` the way to A
+    meets no i, but its partial is multiplied by the adjoint of z[i].
+    """
 
     before: tuple[Expr, ...] = ()
     after: tuple[Expr, ...] = ()
     bends: tuple[_Bend, ...] = ()
     summed: tuple[Index, ...] = ()
+    own: tuple[Index, ...] = ()
 
     def into(self, bend: _Bend, *before: Expr, after: tuple[Expr, ...] = ()) -> _Route:
-        return _Route((*self.before, *before), (*after, *self.after), (*self.bends, bend), self.summed)
+        return _Route((*self.before, *before), (*after, *self.after), (*self.bends, bend), self.summed, self.own)
 
     def under(self, indices: tuple[Index, ...]) -> _Route:
         """The route below a reduction over `indices`."""
-        return _Route(self.before, self.after, self.bends, (*self.summed, *indices))
+        return _Route(self.before, self.after, self.bends, (*self.summed, *indices), self.own)
+
+    @property
+    def taken(self) -> set[str]:
+        """What a fresh index must not be called here."""
+        return {str(s) for f in self.factors for s in f.free_symbols} | {i.name for i in (*self.summed, *self.own)}
 
     @property
     def factors(self) -> tuple[Expr, ...]:
@@ -87,7 +106,9 @@ _Key = tuple[Expr, tuple[Index, ...]]
 _Found = tuple[Expr, Expr, _Route]
 
 
-def partials(body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes) -> list[Partial]:
+def partials(
+    body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes, own: tuple[Index, ...] = ()
+) -> list[Partial]:
     """The partial derivative of `body` for each occurrence of each parent in `wanted` that it reads.
 
     Equal occurrences (`x[i]` twice) are one; `X[n,i]` and `X[n,j]` are two.
@@ -97,6 +118,7 @@ def partials(body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes) -
         value: the node's own symbol or entry, which stands for the body in derivatives such as `1 - tanh(z)**2`.
         wanted: names of parents.
         shapes: the shape of every node that a function of matrices may read.
+        own: the node's indices, where `value` does not show them.
 
     Returns:
         The partials, in order of appearance.
@@ -105,7 +127,7 @@ def partials(body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes) -
         NotDifferentiableError: if a function has no rule.
     """
     routes: dict[_Key, list[_Route]] = {}
-    stack: list[_Found] = [(body, value, _Route())]
+    stack: list[_Found] = [(body, value, _Route(own=own or tuple(free_indices(value))))]
     while stack:
         part, own_value, route = stack.pop()
         match part:
@@ -115,7 +137,7 @@ def partials(body: Expr, value: Expr, wanted: Collection[str], shapes: Shapes) -
                 if name_of(part) in wanted:
                     routes.setdefault((part, route.summed), []).append(route)
             case sympy.Piecewise():
-                for (occurrence, summed), slope in _cases(part, wanted, shapes).items():
+                for (occurrence, summed), slope in _cases(part, wanted, shapes, route.own).items():
                     bent = route.into(_Bend("case by case", 0, "case by case"), slope).under(summed)
                     routes.setdefault((occurrence, bent.summed), []).append(bent)
             case _ if part.args:
@@ -152,11 +174,10 @@ def _descend(part: Expr, value: Expr, route: _Route, wanted: Collection[str], sh
         case Reduction():
             if _reads(part, wanted):
                 opened = _kept_apart(part, route)
-                rule, factors = descend_reduction(opened, value if opened is part else opened)
+                rule, factors = descend_reduction(opened, value if opened is part else opened, route.taken)
                 yield opened.body, opened.body, route.into(_Bend(rule, 0, ""), *factors).under(opened.indices)
         case MatrixFunction():
-            taken = {str(s) for f in route.factors for s in f.free_symbols} | {i.name for i in route.summed}
-            for i, (occurrence, factor) in enumerate(descend_matrix_function(part, wanted, shapes, taken)):
+            for i, (occurrence, factor) in enumerate(descend_matrix_function(part, wanted, shapes, route.taken)):
                 yield occurrence, occurrence, route.into(_Bend(f"derivative of {part.kind}", i, ""), factor)
         case _:
             row = row_of(part)
@@ -219,11 +240,13 @@ def _is_quotient(product: sympy.Mul, wanted: Collection[str]) -> bool:
     )
 
 
-def _cases(distinction: sympy.Piecewise, wanted: Collection[str], shapes: Shapes) -> dict[_Key, Expr]:
+def _cases(
+    distinction: sympy.Piecewise, wanted: Collection[str], shapes: Shapes, own: tuple[Index, ...]
+) -> dict[_Key, Expr]:
     """For each occurrence the derivatives of the branches, case by case; conditions are constants, as in torch."""
     branches = []
     for branch, condition in distinction.args:
-        found = {(p.occurrence, p.summed): p.expression for p in partials(branch, branch, wanted, shapes)}
+        found = {(p.occurrence, p.summed): p.expression for p in partials(branch, branch, wanted, shapes, own)}
         branches.append((found, condition))
     cases_of: dict[_Key, Expr] = {}
     for key in dict.fromkeys(key for found, _ in branches for key in found):

@@ -38,31 +38,34 @@ Shapes: TypeAlias = Mapping[str, tuple[Extent, ...]]
 EVENLY = "shared evenly at a tie"
 
 
-def descend_reduction(reduction: Reduction, value: Expr) -> tuple[str, tuple[Expr, ...]]:
+def descend_reduction(reduction: Reduction, value: Expr, taken: Collection[str]) -> tuple[str, tuple[Expr, ...]]:
     """The rule's name, and the derivative of a reduction by one entry of its body.
 
     Args:
         reduction: its indices stay free in the derivative.
         value: what stands for the reduction's own value, the reduction itself where it has no name.
+        taken: names that fresh indices must not have.
     """
     match reduction:
         case SumOver():
             return "sum rule", ()
         case LogSumExpOver():
-            return "derivative of logsumexp", (exp(subtract(reduction.body, _apart(value, reduction)), evaluate=False),)
+            return "derivative of logsumexp", (
+                exp(subtract(reduction.body, _apart(value, reduction, taken)), evaluate=False),
+            )
         case MaxOver() | MinOver():
-            hit = where(sympy.Eq(reduction.body, _apart(value, reduction), evaluate=False), ONE, ZERO)
-            ties = _apart(SumOver(hit, *reduction.indices), reduction)
+            hit = where(sympy.Eq(reduction.body, _apart(value, reduction, taken), evaluate=False), ONE, ZERO)
+            ties = _apart(SumOver(hit, *reduction.indices), reduction, taken)
             return f"derivative of {reduction.kind} ({EVENLY})", (hit, power(ties, -1))
         case ProductOver():
-            return "product of the others", (_others(reduction),)
+            return "product of the others", (_others(reduction, taken),)
     raise NotImplementedError(reduction.kind)
 
 
-def _apart(expression: Expr, reduction: Reduction) -> Expr:
+def _apart(expression: Expr, reduction: Reduction, taken: Collection[str]) -> Expr:
     """`expression` with its bound indices renamed where they are the reduction's own, which are free beside it."""
     clash = [i for i in bound_indices(expression) if i in reduction.indices]
-    names = {str(s) for s in (*expression.free_symbols, *reduction.free_symbols)}
+    names = {*taken, *(str(s) for s in (*expression.free_symbols, *reduction.free_symbols))}
     mapping: dict[Index, Index] = {}
     for index in clash:
         mapping[index] = fresh_index(index.size, names)
@@ -79,9 +82,9 @@ def _rebound(expression: Expr, mapping: Mapping[Index, Index]) -> Expr:
     return rebuild(expression, tuple(_rebound(argument, mapping) for argument in expression.args))
 
 
-def _others(product: ProductOver) -> Expr:
+def _others(product: ProductOver, taken: Collection[str]) -> Expr:
     """Π over all entries but one; right where an entry is 0, unlike the quotient product/entry."""
-    names = {str(s) for s in product.free_symbols}
+    names = {*taken, *(str(s) for s in product.free_symbols)}
     mapping: dict[Index, Index] = {}
     for index in product.indices:
         mapping[index] = fresh_index(index.size, names)

@@ -1,12 +1,14 @@
 """Bounded simplification that keeps the user's names and order.
 
 `times` and `plus` build products and sums as a person writes them: ones and zeros dropped, numbers gathered in
-front, equal factors joined into powers, names before parentheses, otherwise the order given. `shorten` may cancel
-a fraction. Nothing here ever multiplies out, and nothing is tried on an expression of unbounded size.
+front, equal factors joined into powers, equal terms counted, names before parentheses, otherwise the order given.
+Nothing here ever multiplies out; fractions are cancelled in cancellation.py.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,26 +19,15 @@ from symgrad.core.expression import (
     ZERO,
     Expr,
     add,
-    is_larger,
+    cases,
     is_negative,
     mul,
-    negative,
     number,
-    occurrences,
     power,
     rebuild,
-    size,
-    symbol,
 )
 from symgrad.core.indices import Index, SumOver, free_indices, reindex, total
 from symgrad.core.symbols import MatrixFunction
-
-SHORTEN_LIMIT = 80
-"""The largest expression (operations and operands) that `shorten` will look at."""
-
-
-CLEARLY_SHORTER = 0.8
-"""A cancelled form is taken if it is at most this large beside the form it replaces."""
 
 NUMBER_LIMIT = 16
 """The largest exponent to which a number is multiplied out."""
@@ -62,12 +53,28 @@ def times(*factors: Expr) -> Expr:
 
 
 def plus(*terms: Expr) -> Expr:
-    """The sum of `terms`, tidied: zeros dropped, equal terms counted, the order of first appearance kept."""
-    counts: dict[Expr, Fraction] = {}
+    """The sum of `terms`, tidied: zeros dropped, equal terms counted, the order of first appearance kept.
+
+    Terms are equal in whatever order their factors stand, as `a*b` and `b*a` are.
+    """
+    counted: dict[object, tuple[Expr, list[Expr]]] = {}
     for term in _flat(terms, sympy.Add):
         count, rest = _count_and_rest(term)
-        counts[rest] = counts.get(rest, Fraction(0)) + count
-    return add(*(_counted(count, rest) for rest, count in counts.items() if count))
+        factors = frozenset(Counter(rest.args).items()) if isinstance(rest, sympy.Mul) else rest
+        counted.setdefault(factors, (rest, []))[1].append(count)
+    return add(*(times(count, rest) for rest, counts in counted.values() for count in _joined(counts)))
+
+
+def _joined(counts: list[Expr]) -> list[Expr]:
+    """How often a term stands in a sum: one number if that is exact (`1 - 0.1` is `0.9`), else those that came."""
+    exact = sum((Fraction(c.p, c.q) for c in counts if isinstance(c, sympy.Rational)), Fraction(0))
+    decimals = [c for c in counts if isinstance(c, sympy.Float)]
+    whole = [sympy.Rational(exact.numerator, exact.denominator)] if exact else []
+    if not decimals or len(decimals) + len(whole) == 1:
+        return [*whole, *decimals]
+    together = exact + sum(map(_as_fraction, decimals))
+    joined = _as_decimal(together)
+    return [*whole, *decimals] if joined is None else [joined] if together else []
 
 
 def tidy(expression: Expr) -> Expr:
@@ -84,8 +91,32 @@ def tidy(expression: Expr) -> Expr:
             return plus(*arguments)
         case sympy.Pow() if isinstance(arguments[1], sympy.Integer):
             return times(power(*arguments))
+        case sympy.Piecewise():
+            return _tidy_cases(arguments)
         case _:
             return rebuild(expression, arguments)
+
+
+def _tidy_cases(pairs: Sequence[sympy.Basic]) -> Expr:
+    """Cases without those that never hold, and without those after one that always does."""
+    kept: list[tuple[Expr, sympy.Basic]] = []
+    for expression, condition in pairs:
+        holds = _decided(condition)
+        if holds is not False:
+            kept.append((expression, sympy.true if holds else condition))
+        if holds:
+            break
+    return kept[0][0] if len(kept) == 1 else cases(*kept)
+
+
+def _decided(condition: sympy.Basic) -> bool | None:
+    """Whether a comparison of two whole numbers or of an index with itself holds; None for any other."""
+    if condition is sympy.true:
+        return True
+    left, right = condition.args
+    if (isinstance(left, Index) and left == right) or (left.is_Rational and right.is_Rational):
+        return bool(condition.func(left, right))
+    return None
 
 
 def _tidy_sum(body: Expr, indices: tuple[Index, ...]) -> Expr:
@@ -117,27 +148,6 @@ def factored(expression: Expr) -> Expr:
     return times(*common, plus(*left)) if len(set(common)) == len(common) else expression
 
 
-def shorten(expression: Expr) -> Expr:
-    """`expression`, or an equal one with a fraction cancelled where that is clearly shorter.
-
-    Only rational structure is looked at: every function of something is held as one unknown, so tanh and sigmoid
-    stay as they are. Factors that cancel are taken as not zero, as on paper.
-    """
-    if is_larger(expression, SHORTEN_LIMIT) or not _has_denominator(expression):
-        return expression
-    atoms: dict[Expr, Expr] = {}
-    rational = _rational_skeleton(expression, atoms)
-    if rational is None:
-        return expression
-    order = {atom: position for position, atom in enumerate(dict.fromkeys(occurrences(rational)))}
-    back = {stand_in: original for original, stand_in in atoms.items()}
-    whole = [sympy.cancel(rational)]
-    termwise = [sympy.cancel(term) for term in rational.args] if isinstance(rational, sympy.Add) else whole
-    candidates = (plus(*(tidy(_in_order(sympy.factor_terms(t), order, back)) for t in ts)) for ts in (whole, termwise))
-    shorter = min(candidates, key=size)
-    return shorter if size(shorter) <= CLEARLY_SHORTER * size(expression) else expression
-
-
 def _flat(parts: tuple[Expr, ...], kind: Any) -> list[Expr]:
     flat: list[Expr] = []
     for part in parts:
@@ -164,12 +174,10 @@ def plain_exponent(exponent: Expr) -> Expr:
 
 
 def _rank(factor: Expr) -> int:
-    """Names first, then functions, parentheses, and what stands below a fraction; `sorted` keeps the order within."""
-    base = factor
-    if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational):
-        if factor.exp < 0:
-            return 4
-        base = factor.base
+    """Names first, then functions and parentheses, then the same below a fraction; `sorted` keeps the order within."""
+    if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Rational) and factor.exp < 0:
+        return 4 + _rank(power(factor.base, -factor.exp))
+    base = factor.base if isinstance(factor, sympy.Pow) and isinstance(factor.exp, sympy.Integer) else factor
     if isinstance(base, sympy.Piecewise):
         return 3
     if isinstance(base, sympy.Add):
@@ -184,11 +192,8 @@ def _coefficient(exact: Fraction, decimals: list[Expr]) -> list[Expr]:
         product *= _as_fraction(decimal)
     if not decimals:
         return [] if exact == 1 else [sympy.Rational(exact.numerator, exact.denominator)]
-    try:
-        joined = number(float(product))
-    except OverflowError:
-        joined = None
-    if joined is not None and joined != 0 and _as_fraction(joined) == product:
+    joined = _as_decimal(product)
+    if joined is not None and joined != 0:
         return [] if product == 1 else [sympy.Integer(-1)] if product == -1 else [joined]
     return _coefficient(exact, []) + decimals
 
@@ -197,77 +202,22 @@ def _as_fraction(decimal: Expr) -> Fraction:
     return Fraction(repr(float(decimal)))
 
 
-def _count_and_rest(term: Expr) -> tuple[Fraction, Expr]:
-    if isinstance(term, sympy.Rational):
-        return Fraction(term.p, term.q), ONE
-    if isinstance(term, sympy.Mul) and isinstance(term.args[0], sympy.Rational):
-        return Fraction(term.args[0].p, term.args[0].q), mul(*term.args[1:])
-    return Fraction(1), term
+def _as_decimal(value: Fraction) -> Expr | None:
+    """A number as a decimal; None where its spelling would not be exact."""
+    try:
+        decimal = number(float(value))
+    except OverflowError:
+        return None
+    return decimal if _as_fraction(decimal) == value else None
 
 
-def _counted(count: Fraction, rest: Expr) -> Expr:
-    if rest == ONE:
-        return sympy.Rational(count.numerator, count.denominator)
-    if count == 1:
-        return rest
-    return times(sympy.Rational(count.numerator, count.denominator), rest)
-
-
-def _has_denominator(expression: Expr) -> bool:
-    parts = sympy.preorder_traversal(expression)
-    return any(isinstance(p, sympy.Pow) and isinstance(p.exp, sympy.Integer) and p.exp < 0 for p in parts)
-
-
-def _rational_skeleton(expression: Expr, atoms: dict[Expr, Expr]) -> Expr | None:
-    """`expression` with each non-rational part replaced by a symbol; None if it holds decimals or cases."""
-    match expression:
-        case sympy.Float() | sympy.Piecewise():
-            return None
-        case sympy.Add() | sympy.Mul():
-            pass
-        case sympy.Pow() if isinstance(expression.exp, sympy.Integer) and abs(int(expression.exp)) <= 8:
-            pass
-        case sympy.Symbol() | sympy.Rational():
-            return expression
-        case _:
-            return atoms.setdefault(expression, symbol(f"_{len(atoms)}"))
-    arguments = [_rational_skeleton(argument, atoms) for argument in expression.args]
-    return None if None in arguments else expression.func(*arguments)
-
-
-def _in_order(expression: Expr, order: dict[Expr, int], back: dict[Expr, Expr]) -> Expr:
-    """SymPy's canonical answer put back into the order in which its names first appeared.
-
-    Of two equal spellings, `(1 - p)` and `-(p - 1)`, the one without a leading minus is kept.
-    """
-    if expression.is_Atom:
-        return back.get(expression, expression)
-
-    def first(part: Expr) -> tuple[int, int]:
-        positions = [order[atom] for atom in occurrences(part) if atom in order]
-        return (min(positions, default=len(order)), len(positions))
-
-    arguments = expression.args
-    if isinstance(expression, (sympy.Add, sympy.Mul)):
-        arguments = sorted(
-            arguments, key=lambda part: (not part.is_Number and isinstance(expression, sympy.Mul), first(part))
-        )
-    rebuilt = [_in_order(argument, order, back) for argument in arguments]
-    if isinstance(expression, sympy.Add):
-        rebuilt.sort(key=is_negative)
-    if isinstance(expression, sympy.Mul):
-        for position, part in enumerate(rebuilt):
-            flipped = _flip(part)
-            if flipped is not None and isinstance(rebuilt[0], sympy.Number) and rebuilt[0] < 0:
-                rebuilt[position], rebuilt[0] = flipped, -rebuilt[0]
-    return rebuild(expression, tuple(rebuilt))
-
-
-def _flip(expression: Expr) -> Expr | None:
-    """`b - a` for `a - b`; None for anything that is not a difference of two."""
-    if isinstance(expression, sympy.Add) and len(expression.args) == 2 and is_negative(expression.args[1]):
-        return add(negative_of(expression.args[1]), negative(expression.args[0]))
-    return None
+def _count_and_rest(term: Expr) -> tuple[Expr, Expr]:
+    """The number in front of a term, and what it counts."""
+    if isinstance(term, sympy.Number):
+        return term, ONE
+    if isinstance(term, sympy.Mul) and isinstance(term.args[0], sympy.Number):
+        return term.args[0], mul(*term.args[1:])
+    return ONE, term
 
 
 def negative_of(expression: Expr) -> Expr:

@@ -22,6 +22,7 @@ from symgrad.core.expression import (
     ONE,
     ZERO,
     Expr,
+    add,
     is_negative,
     name_of,
     rebuild,
@@ -157,7 +158,7 @@ class TensorForms:
     def body(self, node: Node) -> Expr:
         """A node's right-hand side, inserted nodes written in place."""
         assert node.body is not None
-        return self.legible(self._written_out(node.body, self._definitions), node.index)
+        return self.legible(_associated(self._written_out(node.body, self._definitions)), node.index)
 
     def _written_out(self, expression: Expr, definitions: Mapping[str, Definition]) -> Expr:
         """`expression` with definitions in place of names; bound indices keep clear of each other."""
@@ -221,7 +222,7 @@ class TensorForms:
             else:
                 whole = plus(*(formula for _, formula in found))
             parts.append(Part(child, tuple(term for term, _ in found), self.legible(whole, index)))
-        return Line(node.name, index, tuple(parts))
+        return Line(node.name, index, tuple(part for part in parts if part.formula != ZERO) or tuple(parts[:1]))
 
     @cached_property
     def axes(self) -> tuple[Index, ...]:
@@ -363,3 +364,13 @@ class TensorForms:
                 formula = tidy(resolve_deltas(tidy(self._written_out(formula, definitions))))
             parts.append(Part(part.child, part.terms, self.legible(formula, line.index)))
         return Line(line.node, line.index, tuple(parts))
+
+
+def _associated(expression: Expr) -> Expr:
+    """`(a + b) + c` as `a + b + c`, which is how it reads back."""
+    if not expression.args or isinstance(expression, (sympy.Indexed, MatrixFunction)):
+        return expression
+    made = rebuild(expression, tuple(_associated(argument) for argument in expression.args))
+    if isinstance(made, sympy.Add) and isinstance(made.args[0], sympy.Add):
+        return add(*made.args[0].args, *made.args[1:])
+    return made

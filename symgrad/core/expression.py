@@ -184,7 +184,7 @@ def occurrences(expression: sympy.Basic) -> Iterator[sympy.Basic]:
 def name_of(occurrence: sympy.Basic) -> str:
     """The name of the node that an occurrence (`x` or `x[n]`) reads."""
     if isinstance(occurrence, sympy.Indexed):
-        return str(occurrence.base.label)
+        return str(occurrence.base.label.name)
     assert isinstance(occurrence, sympy.Symbol)
     return str(occurrence.name)
 

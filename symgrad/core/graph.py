@@ -217,7 +217,8 @@ def _compared_with_indices(body: Expr) -> Iterator[tuple[str, Extent]]:
     stack: list[sympy.Basic] = [body]
     while stack:
         part = stack.pop()
-        stack.extend(part.args)
+        if not isinstance(part, sympy.Indexed):
+            stack.extend(part.args)
         if isinstance(part, sympy.Equality):
             for index, other in (part.args, part.args[::-1]):
                 if isinstance(index, Index) and not isinstance(other, Index) and not other.is_Number:

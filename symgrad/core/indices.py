@@ -8,7 +8,7 @@ when parts of a body are taken apart and multiplied again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -126,20 +126,16 @@ def free_indices(expression: sympy.Basic) -> dict[Index, None]:
 
 
 def bound_indices(expression: sympy.Basic) -> dict[Index, None]:
-    """The indices that reductions within an expression bind, outermost first."""
+    """The indices that reductions within an expression bind, outermost first; no subscript has any."""
     found: dict[Index, None] = {}
-    for part in _parts(expression):
-        if isinstance(part, Reduction):
-            found.update(dict.fromkeys(part.indices))
-    return found
-
-
-def _parts(expression: sympy.Basic) -> Iterator[sympy.Basic]:
     stack = [expression]
     while stack:
         part = stack.pop()
-        yield part
-        stack.extend(reversed(part.args))
+        if isinstance(part, Reduction):
+            found.update(dict.fromkeys(part.indices))
+        if not isinstance(part, sympy.Indexed):
+            stack.extend(reversed(part.args))
+    return found
 
 
 def reindex(expression: Expr, mapping: Mapping[Any, Any]) -> Expr:

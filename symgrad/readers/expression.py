@@ -165,7 +165,9 @@ class ExpressionReader:
 
         def build(*terms: Expr) -> Expr:
             signed = zip(links, terms, strict=True)
-            return add(*(negative(term) if isinstance(link[0], ast.Sub) else term for link, term in signed))
+            first, *others = (negative(term) if isinstance(link[0], ast.Sub) else term for link, term in signed)
+            # log_softmax(z) + c is z - lse + c, as its text reads back
+            return add(*(first.args if isinstance(first, sympy.Add) else (first,)), *others)
 
         return self._each(build, parts, [self.read(part) for part in parts])
 

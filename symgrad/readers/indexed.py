@@ -85,16 +85,33 @@ class IndexedReader(ExpressionReader):
         free = free_indices(expr)
         loose = [index for index in self.inner[0].values() if index in free]
         for index in loose:
-            self._require_size(index, node)
+            self._require_size(index, expr, node)
         if not loose:
             return expr
         if is_negative(expr) and not isinstance(expr, sympy.Number):
             return negative(self._summed(without_sign(expr), node))
         return self.scope.algebra.reduce("sum", expr, loose)
 
-    def _require_size(self, index: Index, node: ast.expr) -> None:
-        if index not in self.placed and self.scope.sizes.is_unknown(index.size):
+    def _require_size(self, index: Index, expr: Expr, node: ast.expr) -> None:
+        """See to it that `index`, over which `expr` is reduced, has a size.
+
+        One that `expr` only compares, as in `where(i == j, x[i], 0)`, runs over what it is compared with.
+        """
+        if not self._has_size(index):
+            self._compare_sizes(expr)
+        if not self._has_size(index):
             raise self._error(f"nothing tells the size of the index {index.name!r}; use it in a subscript", node)
+
+    def _compare_sizes(self, expr: Expr) -> None:
+        """Let indices without a size run over what they are compared with, which may be without one at first."""
+        compared = [p.args for p in sympy.preorder_traversal(expr) if isinstance(p, sympy.core.relational.Relational)]
+        pairs = [sides for sides in compared if all(isinstance(side, Index) for side in sides)]
+        for left, right in pairs * len(pairs):
+            if self._has_size(left) != self._has_size(right):
+                self.scope.sizes.unify(left.size, right.size)
+
+    def _has_size(self, index: Index) -> bool:
+        return index in self.placed or not self.scope.sizes.is_unknown(index.size)
 
     # names and letters
 

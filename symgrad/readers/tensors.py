@@ -133,7 +133,7 @@ class TensorReader(IndexedReader):
         for argument, index in zip(node.args[1:], indices, strict=True):
             if index not in free and self.scope.sizes.find(index.size) != 1:
                 raise self._error(f"the index {index.name!r} does not stand in what {name} takes", argument)
-            self._require_size(index, argument)
+            self._require_size(index, expr, argument)
         if name in TWICE:
             expr = algebra.once(expr, ())
         if not keeps:

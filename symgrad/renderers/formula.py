@@ -240,8 +240,10 @@ class UnicodePrinter(UnicodeTensors, FormulaPrinter):
         if self.dotted:
             return False
         if opens:
-            return (_is_letter(before) and letters) or before.startswith("(")
-        return letters and _is_name(left) and _is_name(right)
+            raised = isinstance(left, sympy.Pow) and not isinstance(left.exp, sympy.Integer)
+            return (_is_letter(before) and letters) or (before.startswith("(") and not raised)
+        # δb would be a small change of b, not the product of two letters
+        return letters and _is_name(left) and _is_name(right) and not {str(left), str(right)} & self.aliases.keys()
 
     def fraction(self, above: list[Expr], below: list[Expr]) -> Printed:
         if above in ([], [1]) and below == [2]:
@@ -257,9 +259,8 @@ class UnicodePrinter(UnicodeTensors, FormulaPrinter):
         return text if not exponent else raised if mantissa == "1" else f"{mantissa}·{raised}"
 
     def root(self, base: Expr) -> Printed:
-        return Printed(
-            f"√{self.print(base, ATOM)}" if base.is_Symbol or base.is_NumberSymbol else f"√({self.print(base)})", ATOM
-        )
+        alone = base.is_Symbol or base.is_NumberSymbol or (isinstance(base, sympy.Integer) and base >= 0)
+        return Printed(f"√{self.print(base, ATOM)}" if alone else f"√({self.print(base)})", ATOM)
 
     def raised(self, base: Expr, exponent: Expr) -> str:
         if isinstance(exponent, sympy.Integer) and exponent >= 0:

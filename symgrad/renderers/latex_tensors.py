@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import sympy
 
-from symgrad.calculus.matrix_algebra import Along, Called, rank
+from symgrad.calculus.matrix_algebra import Along, Called, as_column, rank
 from symgrad.core.expression import HALF, Expr, is_negative, mul, without_sign
 from symgrad.core.indices import ProductOver, SumOver
 from symgrad.core.symbols import MatrixFunction, Reduction
@@ -64,7 +64,7 @@ class LatexTensors(TensorFormula):
         return Printed(f"{self.parentheses(whole.text)}_{{{self.subscripts(function.subscripts)}}}", ATOM)
 
     def matmul(self, factors: Sequence[Expr]) -> Printed:
-        first, *others = factors
+        first, *others = as_column(factors)
         text = self.print(first, POWER)
         if rank(first) == 1:
             text = self.transposed(self.print(first, ATOM)).text

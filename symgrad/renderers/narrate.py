@@ -18,7 +18,7 @@ from symgrad.calculus.forms import Forms, Path
 from symgrad.calculus.numeric import constant_value
 from symgrad.calculus.simplify import plus, times
 from symgrad.core.derivation import Derivation, Step, Term
-from symgrad.core.expression import ONE, ZERO, Expr, add, name_of, number, occurrences, substitute, symbol
+from symgrad.core.expression import ONE, ZERO, Expr, add, mul, name_of, number, occurrences, size, substitute, symbol
 from symgrad.core.results import Evaluation, Value
 from symgrad.renderers.document import (
     Block,
@@ -196,12 +196,18 @@ class _Narrator:
                 worked.append(shown if term.partial == ONE else term.partial)
             else:
                 worked.append(Product((shown, term.partial)))
-        unshortened = plus(*(times(self.forms.upstream(t), t.partial) for t in step.terms))
-        rows: list[Row] = []
-        if self.forms.worked[step.node] != unshortened and not self.forms.names_adjoint(unshortened):
-            rows.append(Row((None, self.forms.worked[step.node])))
+        form = self.forms.worked[step.node]
+        products = [(self.forms.upstream(term), term.partial) for term in step.terms]
+        unshortened = plus(*(times(*factors) for factors in products))
+        named = self.forms.names_adjoint(unshortened)
+        rows = [Row((None, form))] if form != unshortened and not named else []
+        plain = [term for term in worked if isinstance(term, sympy.Expr)]
+        told = bool(rows) or named or (len(plain) == len(worked) and add(*plain) == form)
+        shorter = size(form) < size(_side_by_side(products))
         if step.node in self.derivation.asked:
-            rows += self._closing(step, self.forms.worked[step.node])
+            rows += self._closing(step, form, told or (len(products) > 1 and not shorter))
+        elif not told and shorter:
+            rows.append(Row((None, form)))
         locals_ = fresh_terms if self.detail == "steps" else ()
         return self._equations(step.node, _sum(leibniz), locals_, _sum(worked), tuple(rows))
 
@@ -309,6 +315,16 @@ def _number(value: Value) -> float:
 
 def _sum(terms: list[Inline]) -> Inline:
     return terms[0] if len(terms) == 1 else Sum(tuple(terms))
+
+
+def _side_by_side(products: list[tuple[Expr, Expr]]) -> Expr:
+    """A sum of products as it is shown, nothing multiplied."""
+    shown: list[Expr] = []
+    for pair in products:
+        factors = [f for part in pair for f in (part.args if isinstance(part, sympy.Mul) else (part,))]
+        product = mul(*(factor for factor in factors if factor != ONE))
+        shown += product.args if isinstance(product, sympy.Add) else (product,)
+    return add(*shown)
 
 
 def _with_value(rows: tuple[Row, ...], value: float | None) -> tuple[Row, ...]:

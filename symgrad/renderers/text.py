@@ -47,7 +47,7 @@ GAP = 6
 
 
 WIDEST = 110
-"""A longer line does not push the others' values aside."""
+"""A longer line does not push the others' rules and values aside."""
 
 
 class LineRenderer:
@@ -185,7 +185,7 @@ class LineRenderer:
             line = f"{indent}{left.ljust(width)} = {self.right(row)}"
             note = self.note(row)
             if note:
-                line = line.ljust(widths.note) + note
+                line = line.ljust(max(widths.note, len(line) + GAP)) + note
             lines.append(self.valued(line, value, widths))
         return lines
 
@@ -280,8 +280,9 @@ class _Widths:
         left = max((len(renderer.left(row)) for row in rows), default=0) + (2 if block.local else 0)
         notes = [len(renderer.note(row)) for row in rows]
         for row, note in zip(rows, notes, strict=True):
-            if note:
-                self.note = max(self.note, left + 3 + len(renderer.right(row)) + GAP)
+            length = left + 3 + len(renderer.right(row))
+            if note and length <= WIDEST:
+                self.note = max(self.note, length + GAP)
         for row, note in zip(rows, notes, strict=True):
             if row.value is not None:
                 length = self.note + note + 3 if note else left + 3 + len(renderer.right(row))

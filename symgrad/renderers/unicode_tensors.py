@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import sympy
 
-from symgrad.calculus.matrix_algebra import rank
+from symgrad.calculus.matrix_algebra import as_column, rank
 from symgrad.core.expression import HALF, Expr, is_negative, mul, without_sign
 from symgrad.core.indices import ProductOver, SumOver
 from symgrad.core.symbols import Reduction
@@ -48,7 +48,7 @@ class UnicodeTensors(TensorFormula):
         return Printed(f"{signs} {self.print(inner, 0 if follows_weakly(inner) else PRODUCT)}", SUM)
 
     def matmul(self, factors: Sequence[Expr]) -> Printed:
-        first, *others = factors
+        first, *others = as_column(factors)
         text = self.print(first, ATOM)
         if rank(first) == 1:
             text = self.transposed(text).text
