@@ -39,7 +39,7 @@ from symgrad.backends.jit.nests import (
 from symgrad.backends.jit.placement import placed
 
 NAMES = [model.name for model in MODELS]
-MATRIX_FUNCTIONS = {"gaussian_nll", "inverse", "determinant", "solution", "vector_solution"}
+MATRIX_FUNCTIONS = {"gaussian_nll", "inverse", "determinant", "solution", "vector_solution", "own_index_unread"}
 SIZES = (17, 9, 18, 10, 16)
 """Whole vectors with and without a rest."""
 

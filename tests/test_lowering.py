@@ -47,6 +47,41 @@ def values_of(derivation: sg.Derivation, at: Mapping[str, Any]) -> list[Any]:
     return [numpy.asarray(at[leaf]) for leaf in derivation.gradient.leaves]
 
 
+# results
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jit"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w: (n,); x: (n,); l = sum(w*x)",  # each gradient is the other input
+        "w: (n, m); x: (m, n); l = sum(w*x.T)",  # turned
+        "w: (n,); x: (n,); y: (n,); l = sum(tanh(x + y - w))",  # two gradients are one array
+        "w: (n, n); x: (n,); B[i,j] = w[i,j]**2; l = sum(B[i,i]*x[i], i)",  # a diagonal, which NumPy does not let write
+    ],
+)
+def test_results_are_the_callers(text: str, backend: str) -> None:
+    """What is written into one result changes no input and no other result."""
+    if backend == "jit":
+        pytest.importorskip("llvmlite")
+    derivation = sg.derive(sg.read(text))
+    sizes = {"n": 3, "m": 2}
+    draw = numpy.random.default_rng(0)
+    at = {n: draw.normal(size=tuple(sizes[s] for s in derivation.primal[n].shape)) for n in derivation.primal.leaves}
+    given = {name: torch.as_tensor(value) if backend == "torch" else value for name, value in at.items()}
+    before = {name: value.copy() for name, value in at.items()}
+    program = sg.compile(derivation, backend)
+    _, gradient = program.value_and_gradient(given)
+    kept = {name: numpy.asarray(value).copy() for name, value in gradient.items()}
+    for name in gradient:
+        gradient[name][...] *= 2.0
+        kept[name] *= 2.0
+        for other, value in gradient.items():
+            numpy.testing.assert_array_equal(numpy.asarray(value), kept[other])
+    for name, value in at.items():
+        numpy.testing.assert_array_equal(value, before[name])
+
+
 # one operation, once
 
 

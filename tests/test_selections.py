@@ -95,6 +95,18 @@ def test_the_source_gathers_and_adds(name: str, told: tuple[str, ...]) -> None:
     assert "arange(E.shape[0])" not in source
 
 
+@pytest.mark.parametrize("name", ["rows", "tokens", "turned tokens", "numbers", "a count"])
+def test_native_code_adds_in_the_same_order(name: str) -> None:
+    """Native code has the numpy backend's bits: what goes to one place is added in the order of the samples."""
+    pytest.importorskip("llvmlite")
+    derivation = sg.derive(sg.read(TEXTS[name]), ["E"])
+    at = point(derivation.primal)
+    native = sg.compile(derivation, "jit")
+    found = native.value_and_gradient(at)[1]["E"]
+    assert native.ir  # it was not left to NumPy
+    numpy.testing.assert_array_equal(found, sg.compile(derivation).value_and_gradient(at)[1]["E"])
+
+
 @pytest.mark.parametrize("name", ["rows", "tokens", "numbers", "matrices"])
 def test_torch_has_one_call(name: str) -> None:
     """`index_add_`, as its own embeddings have."""

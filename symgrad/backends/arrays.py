@@ -87,6 +87,10 @@ class Finite(ArrayOperation):
     """The array with 0 in place of what is not finite: the shift of a stable logsumexp; the array stands twice."""
 
 
+class Copy(ArrayOperation):
+    """An array that is nobody else's; arguments: array, which copy it is."""
+
+
 class Full(ArrayOperation):
     """An array of a given shape, filled by broadcasting; arguments: array, shape."""
 

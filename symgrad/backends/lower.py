@@ -16,13 +16,17 @@ import sympy
 
 from symgrad.backends.arrays import (
     NEW_AXIS,
+    Copy,
+    Diagonal,
     Full,
     Gather,
     IndexAdd,
     Linear,
     Positions,
     SizeOf,
+    Take,
     TanhPullback,
+    View,
     view,
     whole,
     word,
@@ -121,10 +125,12 @@ class _Lowering:
     arrays: Broadcast
     stored: dict[str, _Stored] = field(default_factory=dict)
     sizes: dict[str, Expr] = field(default_factory=dict)
+    taken: set[Expr] = field(default_factory=set)
 
     def add_leaf(self, leaf: Node, stand_in: sympy.Symbol) -> None:
         """An input, and the sizes that its shape tells."""
         self.stored[leaf.name] = _Stored(stand_in, tuple(range(leaf.rank)))
+        self.taken.add(stand_in)
         for axis, size in enumerate(leaf.shape):
             if isinstance(size, str):
                 self.sizes.setdefault(size, SizeOf(stand_in, sympy.Integer(axis)))
@@ -140,6 +146,20 @@ class _Lowering:
             self.arrays.record.labels.setdefault(ref.array, node.name)
 
     def result(self, node: Node) -> Expr:
+        """A node's whole array, to be written to at will: neither an input's memory nor another result's."""
+        made = memory = self.whole(node)
+        if not node.rank:
+            return made
+        operations = self.arrays.record.operations
+        while isinstance(read := operations.get(memory), (View, Take, Diagonal)):
+            memory = read.args[0]
+        if memory in self.taken or isinstance(operations.get(made), Diagonal):
+            made = memory = self.arrays.operation(Copy(made, sympy.Integer(len(self.taken))))
+            self.arrays.record.labels[made] = node.name
+        self.taken.add(memory)
+        return made
+
+    def whole(self, node: Node) -> Expr:
         """A node's whole array, its axes in their order."""
         array, axes = self.stored[node.name]
         if axes == tuple(range(node.rank)):
@@ -333,7 +353,7 @@ class _Lowering:
         return self.arrays.reduced(body, expression.kind, expression.indices)
 
     def matrix_function(self, expression: MatrixFunction) -> Ref:
-        operands = [self.result(self.graph[name_of(operand)]) for operand in expression.operands]
+        operands = [self.whole(self.graph[name_of(operand)]) for operand in expression.operands]
         array = self.arrays.operation(Linear(word(expression.kind), *operands))
         return self.arrays.at(array, list(expression.subscripts))
 

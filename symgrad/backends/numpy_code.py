@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from symgrad.backends.arrays import Einsum, Full, IndexAdd
+from symgrad.backends.arrays import Copy, Einsum, Full, IndexAdd
 from symgrad.backends.python_code import ATOM, ArrayPrinter
 from symgrad.functions import row_of
 
@@ -43,6 +43,9 @@ class NumpyPrinter(ArrayPrinter):
         if einsum.spent and not einsum.rank:
             return f"numpy.vdot({self.top(einsum.args[0])}, {self.top(einsum.args[1])})"
         return super()._print_Einsum(einsum)
+
+    def _print_Copy(self, copy: Copy) -> str:
+        return f"{self.at_least(copy.args[0], ATOM)}.copy()"
 
     def _print_IndexAdd(self, added: IndexAdd) -> str:
         """Numbers are counted into bins; of rows, a matrix of zeros and ones without its zeros is the left factor."""

@@ -11,6 +11,7 @@ from symgrad.backends.arrays import (
     NEW_AXIS,
     Affine,
     ArrayOperation,
+    Copy,
     Diagonal,
     Einsum,
     Finite,
@@ -83,7 +84,7 @@ def shape_of(operation: sympy.Basic, shapes: Mapping[sympy.Symbol, Shape], sizes
             return ()
         case Reduced():
             return _without(of(first), operation.numbers(2) or range(len(of(first))))
-        case Finite() | Scatter() | Softmax() | LogSoftmax() | TanhPullback():
+        case Copy() | Finite() | Scatter() | Softmax() | LogSoftmax() | TanhPullback():
             return of(first)
         case Full():
             return tuple(extent(size) for size in operation.args[1].args)

@@ -6,7 +6,7 @@ gradient they stand. What is read once is written where it is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sympy
@@ -142,14 +142,15 @@ class Recorder:
     ) -> Lowered:
         """Dead code left out, single uses written in place."""
         live = self.live(results)
-        stored = self._stored(live, results, blocks)
+        reads = {target: reads_of(self.operations[target]) for target in live}
+        stored = self._stored(reads, results, blocks)
         constants: list[Statement] = []
         statements: list[Statement] = []
         inlined: dict[sympy.Basic, Expr] = {}
         sizes: dict[sympy.Basic, int] = {}
         for target in live:
             operation = self.operations[target]
-            size = 1 + sum(sizes.get(read, 0) for read in reads_of(operation))
+            size = 1 + sum(sizes.get(read, 0) for read in reads[target])
             plain = self._is_plain(target)
             if target not in stored and size <= INLINE_LIMIT and target not in self.constants and not plain:
                 inlined[target], sizes[target] = substitute(operation, inlined), size
@@ -163,12 +164,14 @@ class Recorder:
     def _is_plain(self, target: sympy.Symbol) -> bool:
         return target in self.sizes and not isinstance(self.operations[target], SizeOf)
 
-    def _stored(self, live: Sequence[sympy.Symbol], results: Sequence[Expr], blocks: Blocks | None) -> set[sympy.Basic]:
+    def _stored(
+        self, reads: Mapping[sympy.Symbol, Sequence[sympy.Symbol]], results: Sequence[Expr], blocks: Blocks | None
+    ) -> set[sympy.Basic]:
         """What gets a statement: results, what is read twice, and what leaves its part of the program."""
         stored: set[sympy.Basic] = set(results) | (set() if blocks is None else set(blocks.totals))
         seen: set[sympy.Basic] = set()
-        for target in live:
-            for read in reads_of(self.operations[target]):
+        for target, reading in reads.items():
+            for read in reading:
                 if read in seen or (blocks is not None and blocks.region(read) != blocks.region(target)):
                     stored.add(read)
                 seen.add(read)

@@ -30,7 +30,8 @@ def summed_early(graph: Graph, outputs: Collection[str]) -> Graph:
     needed = graph.ancestors(*outputs)
     lines = [node for node in graph.nodes if node.name in needed and node.body is not None]
     read = Counter(name for node in lines for name in _entries(node.body))
-    merging = _Merging({n.name: n for n in lines if n.index and read[n.name] == 1 and n.name not in outputs})
+    asked = frozenset(outputs)
+    merging = _Merging({n.name: n for n in lines if n.index and read[n.name] == 1 and n.name not in asked})
     merged = {node.name: merging.merged(node) for node in lines}
     if not merging.gone:
         return graph
@@ -46,7 +47,9 @@ def _entries(body: Expr | None) -> list[str]:
         part = stack.pop()
         if isinstance(part, sympy.Indexed):
             found.append(name_of(part))
-        stack.extend(part.args)
+            stack.extend(s for s in subscripts_of(part) if not isinstance(s, Index))
+        else:
+            stack.extend(part.args)
     return found
 
 

@@ -9,6 +9,7 @@ import sympy
 from symgrad.backends.arrays import (
     NEW_AXIS,
     Affine,
+    Copy,
     Einsum,
     Full,
     IndexAdd,
@@ -92,6 +93,9 @@ class TorchPrinter(ArrayPrinter):
         in_place = "_" if isinstance(matrix, (*_TEMPORARY, sympy.Function)) else ""
         where = f"1, {self.at_least(columns, ATOM)}.unsqueeze(1), {self.top(number)}"
         return f'{self.at_least(matrix, ATOM)}.scatter{in_place}({where}, reduce="add")'
+
+    def _print_Copy(self, copy: Copy) -> str:
+        return f"{self.at_least(copy.args[0], ATOM)}.clone()"
 
     def _print_IndexAdd(self, added: IndexAdd) -> str:
         array, places, size = (self.at_least(added.args[n], ATOM) for n in (0, 2, 3))

@@ -179,7 +179,10 @@ class Graph:
             if node.body is None or not node.indexed:
                 continue
             for occurrence in occurrences(node.body):
-                for subscript, size in zip(subscripts_of(occurrence), self[name_of(occurrence)].shape, strict=False):
+                subscripts = subscripts_of(occurrence)
+                if all(map(is_plain, subscripts)):
+                    continue
+                for subscript, size in zip(subscripts, self[name_of(occurrence)].shape, strict=True):
                     for label in occurrences(subscript):
                         found.setdefault(name_of(label), {})[size] = None
             for label, size in _compared_with_indices(node.body):
@@ -210,6 +213,11 @@ class Graph:
 def shape_text(shape: tuple[Extent, ...]) -> str:
     """A shape as it is declared: `(h, d)`, `(d,)`, `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def is_plain(subscript: Expr) -> bool:
+    """Whether a subscript is an index, and no label or number."""
+    return isinstance(subscript, Index)
 
 
 def _compared_with_indices(body: Expr) -> Iterator[tuple[str, Extent]]:

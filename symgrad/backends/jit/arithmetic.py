@@ -57,6 +57,30 @@ def applied(lines: Lines, operation: str, operands: Sequence[Value]) -> Value:
     return _called(lines, operation, operands)
 
 
+def folded(lines: Lines, kind: str, value: Value) -> Value:
+    """The lanes of a wide value combined: the upper half with the lower, and so on; one function for all of a kind."""
+    bits = "f64" if lines.dtype == "float64" else "f32"
+    symbol = f"symgrad.{kind}.v{lines.width}{bits}{'.fast' if lines.flags else ''}"
+    given = lines.type_of("real", True)
+    if symbol not in lines.definitions:
+        own = Lines(lines.dtype, lines.flags, lines.width)
+        rest = Value("%x", "real", True)
+        while own.width > 1:
+            half, whole = own.width // 2, own.type_of("real", True)
+            masks = [", ".join(f"i32 {n}" for n in range(start, start + half)) for start in (0, half)]
+            parts = [
+                own.emit(f"shufflevector {whole} {rest.text}, {whole} poison, <{half} x i32> <{mask}>")
+                for mask in masks
+            ]
+            own.width = half
+            rest = applied(own, FOLDS[kind], [Value(part, "real", True) for part in parts])
+        single = own.emit(f"extractelement <1 x {own.type}> {rest.text}, i64 0")
+        head = f"define internal {lines.type} @{symbol}({given} %x) nounwind {{"
+        lines.definitions[symbol] = "\n".join([head, "entry:", *own.text, f"  ret {lines.type} {single}", "}"])
+        lines.externals.update(own.externals)
+    return Value(lines.emit(f"call {lines.type} @{symbol}({given} {value.text})"))
+
+
 def _real(lines: Lines, instruction: str, operands: Sequence[Value], wide: bool) -> Value:
     listed = ", ".join(lines.operand(o, "real", wide) for o in operands)
     return Value(lines.emit(f"{instruction}{lines.type_of('real', wide)} {listed}"), "real", wide)

@@ -100,21 +100,31 @@ def _from_objects(name: str, inputs: int, outputs: int) -> list[str]:
     """A function that takes array objects and passes on where their entries are."""
     if not _KNOWN_LAYOUT:
         return []
-    lines = [f"define void @{name}.objects(ptr %inputs, ptr %outputs, ptr %work) nounwind {{"]
-    for array, count in (("inputs", inputs), ("outputs", outputs)):
-        lines.append(f"  %{array}.data = alloca [{max(count, 1)} x ptr]")
-        for n in range(count):
-            own = f"%{array}{n}"
-            lines += [
-                f"  {own}.place = getelementptr ptr, ptr %{array}, i64 {n}",
-                f"  {own}.object = load ptr, ptr {own}.place",
-                f"  {own}.field = getelementptr i8, ptr {own}.object, i64 {object.__basicsize__}",
-                f"  {own}.address = load ptr, ptr {own}.field",
-                f"  {own}.to = getelementptr ptr, ptr %{array}.data, i64 {n}",
-                f"  store ptr {own}.address, ptr {own}.to",
-            ]
-    call = f"  call void @{name}(ptr %inputs.data, ptr %outputs.data, ptr %work)"
-    return ["\n".join([*lines, call, "  ret void", "}"])]
+    sides = [(array, count) for array, count in (("inputs", inputs), ("outputs", outputs)) if count]
+    lines = [
+        f"define internal void @{name}.addresses(ptr %objects, ptr %places, i64 %count) nounwind {{",
+        "entry:",
+        "  br label %each",
+        "each:",
+        "  %n = phi i64 [ 0, %entry ], [ %next, %each ]",
+        "  %from = getelementptr ptr, ptr %objects, i64 %n",
+        "  %object = load ptr, ptr %from",
+        f"  %field = getelementptr i8, ptr %object, i64 {object.__basicsize__}",
+        "  %place = load ptr, ptr %field",
+        "  %to = getelementptr ptr, ptr %places, i64 %n",
+        "  store ptr %place, ptr %to",
+        "  %next = add nuw nsw i64 %n, 1",
+        "  %more = icmp ult i64 %next, %count",
+        "  br i1 %more, label %each, label %done",
+        "done:",
+        "  ret void",
+        "}",
+        f"define void @{name}.objects(ptr %inputs, ptr %outputs, ptr %work) nounwind {{",
+        *(f"  %{array}.data = alloca [{count} x ptr]" for array, count in sides),
+        *(f"  call void @{name}.addresses(ptr %{array}, ptr %{array}.data, i64 {count})" for array, count in sides),
+    ]
+    passed = [f"ptr %{array}{'.data' if count else ''}" for array, count in (("inputs", inputs), ("outputs", outputs))]
+    return ["\n".join([*lines, f"  call void @{name}({', '.join(passed)}, ptr %work)", "  ret void", "}"])]
 
 
 class Room(threading.local):

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 
-from symgrad.backends.jit import arithmetic, blas
+from symgrad.backends.jit import arithmetic, blas, scatter
 from symgrad.backends.jit.abi import SIZES
 from symgrad.backends.jit.addressing import Addressing
+from symgrad.backends.jit.inlining import scatter_of
 from symgrad.backends.jit.lines import Value
 from symgrad.backends.jit.nests import (
     NEUTRAL,
@@ -86,7 +87,8 @@ class Emission(Addressing):
             case Update():
                 self.update(step.definition)
             case Product():
-                blas.emitted(self, step.definition)
+                routine = blas if scatter_of(step.definition) is None else scatter
+                routine.emitted(self, step.definition)
             case Loop() if step.lanes:
                 self.loop_in_lanes(step)
             case Loop():
@@ -193,9 +195,10 @@ class Emission(Addressing):
 
         def block(place: Value) -> None:
             self.at[axis] = place
-            for read, write, distance in ahead:
-                self.fetch(read, write, distance)
-            self._body(loop)
+            for step in loop.body:
+                self.step(step)
+                for read, write, distance in ahead.get(step, ()):
+                    self.fetch(read, write, distance)
             flush(place, 1)
 
         def tile(place: Value) -> None:
@@ -212,23 +215,26 @@ class Emission(Addressing):
         del self.at[axis]
         self.counted(rest, lambda place: self._at(axis, place, lambda: self._body(loop)), first=blocks * self.vectors)
 
-    def _streams(self, loop: Loop) -> list[tuple[Read, int, int]]:
-        """What to fetch ahead, whether to write it, and how many vectors ahead.
+    def _streams(self, loop: Loop) -> dict[Step, list[tuple[Read, int, int]]]:
+        """What to fetch ahead, whether to write it, and how many vectors ahead, after the first step that mentions it.
 
-        Many arrays side by side are more than the processor keeps track of itself; long ones it fetches too late.
+        Many arrays side by side are more than the processor keeps track of itself; long ones it fetches too late. So
+        many addresses do not fit its registers either: where an array was just read or written, its address is at hand.
         """
-        found: dict[Array, tuple[Read, int]] = {}
+        found: dict[Array, tuple[Step, Read, int]] = {}
         for step in loop.body:
             if isinstance(step, (Assign, Update)):
                 target = Read(step.definition.array, step.definition.subscripts)
                 for read, write in ((target, 1), *((r, 0) for r in reads(step.definition.body))):
                     place = self.placement.places[read.array]
                     if place.base.startswith("%") and read.array not in found and self._lane_stride(read, place) == 1:
-                        found[read.array] = (read, write)
-        if len(found) > STREAMS:
-            return [(read, write, 4) for read, write in found.values()]
-        long = len(found) * loop.axis.extent * SIZES[self.lines.dtype] > SECOND_CACHE
-        return [(read, write, 32) for read, write in found.values()] if long else []
+                        found[read.array] = (step, read, write)
+        many = len(found) > STREAMS
+        ahead: dict[Step, list[tuple[Read, int, int]]] = {}
+        if many or len(found) * loop.axis.extent * SIZES[self.lines.dtype] > SECOND_CACHE:
+            for step, read, write in found.values():
+                ahead.setdefault(step, []).append((read, write, 4 if many else 32))
+        return ahead
 
     # tiles
 
@@ -358,7 +364,7 @@ class Emission(Addressing):
             total = self._load_partial(partials[-1])
             for level in reversed(partials[:-1]):
                 total = arithmetic.applied(self.lines, operation, (total, self._load_partial(level)))
-            lanes = self.halved(operation, total)
+            lanes = arithmetic.folded(self.lines, definition.kind, total)
             target = Read(definition.array, definition.subscripts)
             lane, self.lane = self.lane, None
             before = self.term(target)
@@ -366,22 +372,6 @@ class Emission(Addressing):
             self.lane = lane
 
         self._each(partials[0], one)
-
-    def halved(self, operation: str, value: Value) -> Value:
-        """The lanes of a value combined: the upper half with the lower, and so on."""
-        lines, width = self.lines, self.lines.width
-        while lines.width > 1:
-            half = lines.width // 2
-            kind = lines.type_of("real", True)
-            parts = []
-            for start in (0, half):
-                mask = ", ".join(f"i32 {n}" for n in range(start, start + half))
-                parts.append(lines.emit(f"shufflevector {kind} {value.text}, {kind} poison, <{half} x i32> <{mask}>"))
-            lines.width = half
-            value = arithmetic.applied(lines, operation, [Value(part, "real", True) for part in parts])
-        single = Value(lines.emit(f"extractelement <1 x {lines.type}> {value.text}, i64 0"))
-        lines.width = width
-        return single
 
     def partial_place(self, partial: _Partial) -> str:
         """The address of an accumulator."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import itertools
+import os
+import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -27,11 +30,37 @@ if TYPE_CHECKING:
 LEVEL = 2
 """Of optimisation; 3 takes longer on straight-line programs and runs no faster (docs/jit.md has the figures)."""
 
+STRAIGHT = (1_000, 90)
+"""Lines of the longest block, and of blocks on average, from which a module goes without LLVM's passes.
+
+Straight code stays what it is, and the passes take three times as long as the rest (docs/jit.md has the figures).
+"""
+
 OLDEST = (20, 0, 0)
 """Version of LLVM; the IR that is printed here is younger than those before."""
 
+_BLOCK = re.compile(r"^(?:define |[\w.]+:|})", re.MULTILINE)
+
 _LOCK = threading.RLock()
-_COUNT = itertools.count()
+_LOCKS: list[AbstractContextManager[Any]] = [_LOCK]
+"""What is held while LLVM works, in the order of taking: our own, and llvmlite's, which freeing code needs too."""
+
+
+def _before_fork() -> None:
+    """Wait until no thread is in LLVM: the copy of a lock that another thread holds would never be released."""
+    for lock in _LOCKS:
+        lock.__enter__()
+
+
+def _after_fork() -> None:
+    for lock in reversed(_LOCKS):
+        lock.__exit__(None, None, None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+_COUNT = count()
 _LOADED: WeakValueDictionary[str, Module] = WeakValueDictionary()
 
 
@@ -108,11 +137,22 @@ def _optimised(ir: str, level: int) -> Any:
     module = host.llvm.parse_assembly(ir, host.llvm.create_context())
     machine = host.machine(level)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    if level and is_straight(ir):
+        return module
     options = host.llvm.create_pipeline_tuning_options(level)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = level > 1
     builder = host.llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+def is_straight(ir: str) -> bool:
+    """Whether a module is long blocks and little else."""
+    starts = [match.start() for match in _BLOCK.finditer(ir)]
+    longest, average = STRAIGHT
+    if ir.count("\n") <= average * len(starts):
+        return False
+    return any(ir.count("\n", start, end) > longest for start, end in pairwise(starts))
 
 
 def _linked(
@@ -180,4 +220,5 @@ def tools() -> _Host:
             "pip install -U symgrad[jit], or use backend='numpy'."
         )
     with _LOCK:
+        _LOCKS[1:] = [lock] if (lock := getattr(binding.ffi.lib, "_lock", None)) is not None else []
         return _Host(binding, orcjit, llvmlite.__version__)

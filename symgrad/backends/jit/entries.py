@@ -6,22 +6,21 @@ are computed here, in double precision, as the numpy backend does.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy
 import sympy
 
 from symgrad.backends.arrays import (
-    NEW_AXIS,
+    Copy,
     Diagonal,
     Einsum,
     Finite,
     Full,
     Gather,
+    IndexAdd,
     MatrixProduct,
     Positions,
     Reduced,
@@ -30,38 +29,45 @@ from symgrad.backends.arrays import (
     TensorProduct,
     View,
 )
-from symgrad.backends.jit.nests import Apply, Array, Axis, Definition, Entries, Literal, Position, Read, Term
+from symgrad.backends.jit.folding import applied
+from symgrad.backends.jit.nests import LONGEST, Array, Axis, Definition, Entries, Literal, Position, Term
+from symgrad.backends.jit.views import ZERO, Seen, diagonal, spelled, taken, viewed
 from symgrad.backends.straight import Lowered
 from symgrad.core.expression import HALF, Expr, is_negative, without_sign
-from symgrad.functions import BY_NAME, row_of
+from symgrad.functions import row_of
 
-ZERO = Literal(0)
+ZERO_REAL = Literal(0.0)
 
 
 class Unsupported(Exception):  # noqa: N818  # not an error: the caller takes another way
     """An operation that native code does not compute."""
 
 
-class Seen(NamedTuple):
-    """A view of an array, or a number.
+class _Part(NamedTuple):
+    """An operation entry by entry that has no array yet: it may be written into the operation that reads it.
 
     Args:
-        array: what is looked at, or the number.
-        subscripts: for each axis of the array the axis of the view it is, or a fixed subscript.
-        shape: of the view.
+        array: it would be.
+        place: where its definition would stand.
+        shaped: how it is computed, and of what.
+        operands: what its holes stand for.
+        length: operations it is written with.
     """
 
-    array: Array | float
-    subscripts: tuple[int | Literal, ...] = ()
-    shape: tuple[int, ...] = ()
+    array: Array
+    place: int
+    shaped: _Shape | _Hole
+    operands: Sequence[Seen | _Part]
+    length: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array."""
+        return self.array.shape
 
     def entry(self, at: Sequence[Term]) -> Term:
-        """One entry; subscripts beyond the view's rank come first and broadcast, as do axes of one entry."""
-        if not isinstance(self.array, Array):
-            return Literal(self.array)
-        own = at[len(at) - len(self.shape) :]
-        places = [ZERO if size == 1 else place for size, place in zip(self.shape, own, strict=True)]
-        return Read(self.array, tuple(places[s] if isinstance(s, int) else s for s in self.subscripts))
+        """One entry."""
+        return _filled(self.shaped, self.operands, at)
 
 
 def entries(program: Lowered, shapes: Sequence[tuple[int, ...]], labels: frozenset[str]) -> Entries:
@@ -84,7 +90,7 @@ def entries(program: Lowered, shapes: Sequence[tuple[int, ...]], labels: frozens
     for statement in (*program.constants, *program.statements):
         reading.known[statement.target] = reading.seen(statement.expression)
     results = tuple(reading.result(reading.seen(result)) for result in program.results)
-    return Entries(tuple(inputs), tuple(reading.definitions), results)
+    return Entries(tuple(inputs), tuple(filter(None, reading.definitions)), results)
 
 
 def _whole(array: Array) -> Seen:
@@ -94,7 +100,7 @@ def _whole(array: Array) -> Seen:
 @dataclass
 class _Reading:
     known: dict[Expr, Seen] = field(default_factory=dict)
-    definitions: list[Definition] = field(default_factory=list)
+    definitions: list[Definition | None] = field(default_factory=list)
     count: int = 0
 
     def array(self, shape: tuple[int, ...], whole: bool = False) -> Array:
@@ -116,15 +122,23 @@ class _Reading:
         whole: bool = False,
     ) -> Seen:
         """A new array."""
-        axes = [Axis(size) for size in shape]
-        places = tuple(ZERO if axis.extent == 1 else Position(axis) for axis in axes)
         array = self.array(shape, whole)
-        own = tuple(axis for axis in axes if axis.extent > 1)
-        self.definitions.append(Definition(array, places, own, body(places), folds, kind))
+        self.definitions.append(_defined(array, body, folds, kind))
         return _whole(array)
 
     def seen(self, expression: Expr) -> Seen:
         """What an expression is."""
+        return self.settled(self.read(expression))
+
+    def settled(self, read: Seen | _Part) -> Seen:
+        """What is read; a part as an array of its own, where it stood."""
+        if isinstance(read, Seen):
+            return read
+        self.definitions[read.place] = _defined(read.array, read.entry)
+        return _whole(read.array)
+
+    def read(self, expression: Expr) -> Seen | _Part:
+        """What an expression is, as it is found."""
         match expression:
             case sympy.Symbol():
                 return self.known[expression]
@@ -133,17 +147,21 @@ class _Reading:
             case sympy.Number() | sympy.NumberSymbol():
                 return Seen(float(expression))
             case View():
-                return _viewed(self.seen(expression.args[0]), expression.numbers(1))
+                return viewed(self.seen(expression.args[0]), expression.numbers(1))
             case Take():
-                return _taken(self.seen(expression.args[0]), int(expression.args[1]), int(expression.args[2]))
+                return taken(self.seen(expression.args[0]), int(expression.args[1]), int(expression.args[2]))
             case Diagonal():
-                return _diagonal(self.seen(expression.args[0]), int(expression.args[1]), int(expression.args[2]))
+                return diagonal(self.seen(expression.args[0]), int(expression.args[1]), int(expression.args[2]))
             case SizeOf():
                 return Seen(self.seen(expression.args[0]).shape[int(expression.args[1])])
             case Positions():
                 return self.define((self.size(expression.args[0]),), lambda at: at[0], whole=True)
+            case Copy():
+                return self.read(expression.args[0])  # what is returned is always written anew
             case Gather():
                 return self.gather(expression)
+            case IndexAdd():
+                return self.index_add(expression)
             case Reduced():
                 return self.reduced(self.seen(expression.args[0]), expression.kind, expression.numbers(2))
             case Full():
@@ -169,6 +187,19 @@ class _Reading:
 
         return self.define((*selected, *array.shape[len(positions) :]), body)
 
+    def index_add(self, expression: IndexAdd) -> Seen:
+        """Σ_i [k = t[i]]·a[i]; `scatter` finds it again."""
+        terms, _, places = (self.seen(argument) for argument in expression.args[:3])
+        folds = [Axis(size) for size in places.shape]
+        at_fold = [_position(axis) for axis in folds]
+
+        def body(at: Sequence[Term]) -> Term:
+            test = applied("==", at[0], places.entry(at_fold))
+            return applied("select", test, terms.entry([*at_fold, *at[1:]]), ZERO_REAL)
+
+        shape = (self.size(expression.args[3]), *terms.shape[len(folds) :])
+        return self.define(shape, body, _running(folds), "sum" if _running(folds) else "")
+
     def reduced(self, array: Seen, kind: str, over: tuple[int, ...]) -> Seen:
         """A reduction over some axes; over all of them where none is named."""
         over = over or tuple(range(len(array.shape)))
@@ -185,7 +216,7 @@ class _Reading:
     def contracted(self, expression: Expr) -> Seen:
         """A sum of products of two arrays."""
         left, right = (self.seen(side) for side in expression.args[:2])
-        first, second, result = _spelled(expression, left, right)
+        first, second, result = spelled(expression, left, right)
         extent: dict[str, int] = {}
         for letter, size in zip(first + second, (*left.shape, *right.shape), strict=True):
             extent[letter] = max(size, extent.get(letter, 1))
@@ -195,25 +226,41 @@ class _Reading:
             place: dict[str, Term] = dict(zip(result, at, strict=True))
             place |= {letter: _position(axis) for letter, axis in folds.items()}
             sides = (left.entry([place[c] for c in first]), right.entry([place[c] for c in second]))
-            return Apply("*", sides)
+            return applied("*", *sides)
 
         kind = "sum" if _running(folds.values()) else ""
         return self.define(tuple(extent[c] for c in result), body, _running(folds.values()), kind)
 
-    def elementwise(self, expression: Expr) -> Seen:
+    def elementwise(self, expression: Expr) -> Seen | _Part:
         """An operation entry by entry; each of its parts with fewer axes is an array of its own."""
-        operands: list[Seen] = []
+        operands: list[Seen | _Part] = []
 
         def operand(part: Expr) -> _Hole:
-            seen = self.seen(part)
-            operands.append(seen)
+            operands.append(self.read(part))
             return _Hole(len(operands) - 1)
 
         shaped = _shaped(expression, operand)
         shape = _broadcast(operands)
-        if all(not isinstance(o.array, Array) for o in operands):
+        if all(isinstance(o, Seen) and not isinstance(o.array, Array) for o in operands):
             return Seen(_number(_filled(shaped, operands, ())))
-        return self.define(shape, lambda at: _filled(shaped, operands, at))
+        length = _length(shaped)
+        for n, part in enumerate(operands):
+            if isinstance(part, _Part):
+                if part.shape == shape and part.length <= LONGEST:
+                    length += part.length
+                else:
+                    operands[n] = self.settled(part)
+        self.definitions.append(None)
+        return _Part(self.array(shape), len(self.definitions) - 1, shaped, operands, length)
+
+
+def _defined(
+    array: Array, body: Callable[[Sequence[Term]], Term], folds: tuple[Axis, ...] = (), kind: str = ""
+) -> Definition:
+    """The definition of an array by its entries."""
+    axes = [Axis(size) for size in array.shape]
+    places = tuple(ZERO if axis.extent == 1 else Position(axis) for axis in axes)
+    return Definition(array, places, _running(axes), body(places), folds, kind)
 
 
 class _Hole(NamedTuple):
@@ -277,52 +324,14 @@ def _cases(expression: sympy.Piecewise, operand: Callable[[Expr], _Hole]) -> _Sh
     return result
 
 
-def _filled(shape: _Shape | _Hole, operands: Sequence[Seen], at: Sequence[Term]) -> Term:
+def _length(shape: _Shape | _Hole) -> int:
+    return 0 if isinstance(shape, _Hole) else 1 + sum(map(_length, shape.operands))
+
+
+def _filled(shape: _Shape | _Hole, operands: Sequence[Seen | _Part], at: Sequence[Term]) -> Term:
     if isinstance(shape, _Hole):
         return operands[shape.number].entry(at)
-    return applied(shape.operation, *(_filled(part, operands, at) for part in shape.operands))
-
-
-def applied(operation: str, *operands: Term) -> Term:
-    """The operation; its value where all operands are numbers."""
-    values = [o.value for o in operands if isinstance(o, Literal)]
-    if operation == "select" and isinstance(operands[0], Literal):
-        return operands[1] if operands[0].value else operands[2]
-    if len(values) < len(operands):
-        return Apply(operation, operands)
-    with numpy.errstate(all="ignore"):
-        value = _ON_NUMBERS[operation](*values) if operation in _ON_NUMBERS else _library(operation)(*values)
-    return Literal(value if isinstance(value, int) else float(value))
-
-
-def _divided(a: float, b: float) -> float:
-    return float(numpy.float64(a) / numpy.float64(b))
-
-
-_ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": _divided,
-    "neg": lambda a: -a,
-    "sqrt": numpy.sqrt,
-    "pow": lambda a, b: numpy.float64(a) ** b,
-    "finite": lambda a: a if math.isfinite(a) else 0.0,
-    "==": lambda a, b: int(a == b),
-    "!=": lambda a, b: int(a != b),
-    "<": lambda a, b: int(a < b),
-    "<=": lambda a, b: int(a <= b),
-    ">": lambda a, b: int(a > b),
-    ">=": lambda a, b: int(a >= b),
-    "relu": lambda a: max(a, 0.0),
-    "softplus": lambda a: numpy.logaddexp(0, a),
-}
-
-
-def _library(name: str) -> Callable[..., Any]:
-    """NumPy's or SciPy's function of a row."""
-    module, _, function = BY_NAME[name].numpy.rpartition(".")
-    return getattr(import_module(module), function)  # type: ignore[no-any-return]
+    return applied(shape.operation, *[_filled(part, operands, at) for part in shape.operands])
 
 
 def _number(term: Term) -> float:
@@ -338,51 +347,6 @@ def _running(axes: Any) -> tuple[Axis, ...]:
     return tuple(axis for axis in axes if axis.extent > 1)
 
 
-def _broadcast(operands: Sequence[Seen]) -> tuple[int, ...]:
-    return tuple(numpy.broadcast_shapes(*(o.shape for o in operands)))
-
-
-def _viewed(seen: Seen, order: tuple[int, ...]) -> Seen:
-    where = {old: new for new, old in enumerate(order)}
-    subscripts = tuple(where[s] if isinstance(s, int) else s for s in seen.subscripts)
-    return Seen(seen.array, subscripts, tuple(1 if axis == NEW_AXIS else seen.shape[axis] for axis in order))
-
-
-def _taken(seen: Seen, axis: int, position: int) -> Seen:
-    def moved(subscript: int | Literal) -> int | Literal:
-        if not isinstance(subscript, int) or subscript < axis:
-            return subscript
-        return Literal(position % seen.shape[axis]) if subscript == axis else subscript - 1
-
-    return Seen(seen.array, tuple(map(moved, seen.subscripts)), seen.shape[:axis] + seen.shape[axis + 1 :])
-
-
-def _diagonal(seen: Seen, first: int, second: int) -> Seen:
-    kept = [axis for axis in range(len(seen.shape)) if axis not in (first, second)]
-    where = {old: new for new, old in enumerate(kept)} | {first: len(kept), second: len(kept)}
-    subscripts = tuple(where[s] if isinstance(s, int) else s for s in seen.subscripts)
-    return Seen(
-        seen.array, subscripts, (*(seen.shape[axis] for axis in kept), min(seen.shape[first], seen.shape[second]))
-    )
-
-
-def _spelled(expression: Expr, left: Seen, right: Seen) -> tuple[str, str, str]:
-    """A contraction's subscripts as `einsum` has them: of the left, of the right and of the result."""
-    if isinstance(expression, Einsum):
-        operands, _, result = expression.subscripts.partition("->")
-        first, _, second = operands.partition(",")
-        return first, second, result
-    letters = iter("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    of_left = [next(letters) for _ in left.shape]
-    of_right = [next(letters) for _ in right.shape]
-    if isinstance(expression, TensorProduct):
-        for one, other in zip(expression.numbers(2), expression.numbers(3), strict=True):
-            of_right[other] = of_left[one]
-        gone = set(of_left) & set(of_right)
-        return "".join(of_left), "".join(of_right), "".join(c for c in (*of_left, *of_right) if c not in gone)
-    of_right[-2 if len(of_right) > 1 else -1] = shared = of_left[-1]
-    for back in range(3, min(len(of_left), len(of_right)) + 1):
-        of_right[-back] = of_left[-back]
-    leading = max(of_left[:-2], of_right[:-2], key=len)
-    own = [c for c in (*of_left[-2:-1], *(of_right[-1:] if len(of_right) > 1 else [])) if c != shared]
-    return "".join(of_left), "".join(of_right), "".join([*leading, *own])
+def _broadcast(operands: Sequence[Seen | _Part]) -> tuple[int, ...]:
+    shapes = {o.shape for o in operands} - {()}
+    return shapes.pop() if len(shapes) == 1 else tuple(numpy.broadcast_shapes(*shapes))

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from symgrad.backends.jit.entries import applied
+from symgrad.backends.jit.folding import folded
 from symgrad.backends.jit.nests import (
+    LONGEST,
     Apply,
     Array,
     Axis,
@@ -21,8 +22,6 @@ from symgrad.backends.jit.nests import (
     Position,
     Read,
     Term,
-    operations,
-    reads,
     replaced,
 )
 
@@ -31,9 +30,6 @@ SMALL = 32
 
 LARGE = 32**3
 """Multiplications of the smallest matrix product that BLAS computes."""
-
-LONGEST = 40
-"""Operations of a body up to which it is written into another; a chain of thousands is no one expression."""
 
 FEW = 16
 """Entries up to which a fold is done in local variables and then copied."""
@@ -46,13 +42,17 @@ def without_dead(program: Entries) -> Entries:
     for definition in reversed(program.definitions):
         if definition.array in needed:
             kept.append(definition)
-            needed.update(read.array for read in reads(definition.body))
+            needed.update(read.array for read in definition.reads)
     return replace(program, definitions=tuple(reversed(kept)))
 
 
 def with_products(program: Entries) -> Entries:
-    """The program with its large matrix products marked as BLAS's."""
-    return replace(program, definitions=tuple(replace(d, product=_is_large_product(d)) for d in program.definitions))
+    """The program with what has a routine of its own marked: large matrix products and sums over selections."""
+    marked = (
+        replace(d, product=True) if _is_large_product(d) or scatter_of(d) is not None else d
+        for d in program.definitions
+    )
+    return replace(program, definitions=tuple(marked))
 
 
 def _is_large_product(definition: Definition) -> bool:
@@ -61,6 +61,14 @@ def _is_large_product(definition: Definition) -> bool:
         return False
     smallest, middle, _ = sorted(axis.extent if axis else 1 for axis in roles)
     return smallest > 1 and middle >= SMALL and prod(axis.extent for axis in roles if axis) >= LARGE
+
+
+def scatter_of(definition: Definition) -> tuple[Read, Read] | None:
+    """`t[i]` and `a[i]` of Σ_i [k = t[i]]·a[i], `k` its first subscript; no other fold is written so."""
+    match definition.body:
+        case Apply("select", (Apply("==", (Position(), Read() as place)), Read() as term, Literal(0.0))):
+            return (place, term) if definition.kind == "sum" else None
+    return None
 
 
 def roles_of(definition: Definition) -> tuple[Axis | None, Axis | None, Axis | None] | None:
@@ -111,8 +119,8 @@ def inlined(program: Entries) -> Entries:
     runs: dict[Array, int] = {}
     operands: set[Array] = set()
     for definition in program.definitions:
-        size = prod(axis.extent for axis in (*definition.axes, *definition.folds))
-        for read in reads(definition.body):
+        size = prod(axis.extent for axis in definition.all_axes)
+        for read in definition.reads:
             counts[read.array] = counts.get(read.array, 0) + 1
             runs[read.array] = max(runs.get(read.array, 0), size)
             if definition.product:
@@ -120,51 +128,45 @@ def inlined(program: Entries) -> Entries:
     inside: dict[Array, Definition] = {}
     kept = []
     for definition in program.definitions:
-        body = _with(definition.body, inside)
-        new = replace(definition, body=body)
+        new = _with(definition, inside)
         if new.array not in results and new.array not in operands and not new.kind:
             alone = counts.get(new.array, 0) == 1 and runs[new.array] <= prod(axis.extent for axis in new.axes)
-            if (alone and _length(body) <= LONGEST) or _is_cheap(body):
+            if (alone and _length(new.body) <= LONGEST) or _is_cheap(new):
                 inside[new.array] = new
                 continue
         kept.append(new)
     return replace(program, definitions=tuple(kept))
 
 
-def _is_cheap(body: Term) -> bool:
-    """Whether computing it again costs about as much as reading it."""
-    if all(not isinstance(part, Read) for part in _leaves(body)):
-        return operations(body) <= 3  # made of positions and numbers
-    return operations(body) <= 1
+def _is_cheap(definition: Definition) -> bool:
+    """Whether computing it again costs about as much as reading it; of positions and numbers it may be more."""
+    return definition.operations <= (1 if definition.reads else 3)
 
 
 def _length(body: Term) -> int:
     """How many operations a body is written with."""
-    return 1 + sum(_length(o) for o in body.operands) if isinstance(body, Apply) else 0
+    return 1 + sum(map(_length, body.operands)) if isinstance(body, Apply) else 0
 
 
-def _leaves(term: Term) -> list[Term]:
-    if isinstance(term, Apply):
-        return [leaf for operand in term.operands for leaf in _leaves(operand)]
-    return [term]
-
-
-def _with(body: Term, inside: Mapping[Array, Definition]) -> Term:
-    """The body with reads of some arrays replaced by what the arrays are there."""
+def _with(definition: Definition, inside: Mapping[Array, Definition]) -> Definition:
+    """The definition with reads of some arrays replaced by what the arrays are there."""
+    if not any(read.array in inside for read in definition.reads):
+        return definition
 
     def change(part: Term) -> Term | None:
         if not isinstance(part, Read) or part.array not in inside:
             return None
         made = inside[part.array]
         at = dict(zip(made.axes, _running_subscripts(made, part), strict=True))
-        places = {axis: replaced(subscript, change) for axis, subscript in at.items()}
+        places = {axis: replaced(subscript, change, folded) for axis, subscript in at.items()}
 
         def put(inner: Term) -> Term | None:
             return places.get(inner.axis) if isinstance(inner, Position) else None
 
-        return folded(replaced(made.body, put))
+        moved = any(not isinstance(p, Position) or p.axis is not axis for axis, p in places.items())
+        return replaced(made.body, put, folded) if moved else made.body
 
-    return folded(replaced(body, change)) if inside else body
+    return replace(definition, body=replaced(definition.body, change, folded))
 
 
 def _running_subscripts(made: Definition, read: Read) -> list[Term]:
@@ -172,23 +174,10 @@ def _running_subscripts(made: Definition, read: Read) -> list[Term]:
     return [given for own, given in pairs if isinstance(own, Position)]
 
 
-def folded(term: Term) -> Term:
-    """The term with operations on numbers done, and selections by them decided."""
-    if not isinstance(term, Apply):
-        return term
-    operands = tuple(folded(operand) for operand in term.operands)
-    if term.operation in ("==", "!=") and operands[0] == operands[1] and isinstance(operands[0], Position):
-        return Literal(int(term.operation == "=="))
-    if any(isinstance(o, Literal) for o in operands):
-        return applied(term.operation, *operands)
-    return Apply(term.operation, operands)
-
-
 def in_place(program: Entries) -> Entries:
     """The program whose large folds and products are made where they are returned, not copied there."""
     made = {definition.array: definition for definition in program.definitions}
     renamed_arrays: dict[Array, Array] = {}
-    dropped = []
     results = {result for result in program.results if isinstance(result, Array)}
     for definition in program.definitions:
         match definition.body:
@@ -202,16 +191,20 @@ def in_place(program: Entries) -> Entries:
                 and (made[array].product or prod(array.shape) > FEW)
             ):
                 renamed_arrays[array] = definition.array
-                dropped.append(definition)
 
     def change(part: Term) -> Term | None:
         if isinstance(part, Read) and part.array in renamed_arrays:
             return Read(renamed_arrays[part.array], tuple(replaced(s, change) for s in part.subscripts))
         return None
 
-    kept = [
-        replace(d, array=renamed_arrays.get(d.array, d.array), body=replaced(d.body, change))
-        for d in program.definitions
-        if d not in dropped
-    ]
+    copies = set(renamed_arrays.values())
+    kept = []
+    for definition in program.definitions:
+        if definition.array in copies:
+            continue
+        array = renamed_arrays.get(definition.array, definition.array)
+        changes = any(read.array in renamed_arrays for read in definition.reads)
+        body = replaced(definition.body, change) if changes else definition.body
+        unchanged = array is definition.array and body is definition.body
+        kept.append(definition if unchanged else replace(definition, array=array, body=body))
     return replace(program, definitions=tuple(kept))

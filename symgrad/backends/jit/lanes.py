@@ -10,7 +10,7 @@ stride is accumulated in vectors and copied out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, prod
 
@@ -28,7 +28,6 @@ from symgrad.backends.jit.nests import (
     Step,
     Term,
     Update,
-    operations,
     reads,
     replaced,
     walk,
@@ -71,8 +70,7 @@ class Lanes:
     def _plain(self, step: Step) -> float:
         match step:
             case Assign() | Update():
-                body = step.definition.body
-                return 2 + operations(body) + sum(1 for _ in reads(body))
+                return 2 + step.definition.operations + len(step.definition.reads)
             case Clear():
                 return prod(axis.extent for axis in step.axes)
             case _:
@@ -83,9 +81,11 @@ class Lanes:
         blocks, rest = divmod(loop.axis.extent, self.width)
         if not blocks:
             return inf
-        made = {s.definition.array for s in walk(loop.body) if isinstance(s, (Assign, Update))}
-        folded = [s for s in walk(loop.body) if isinstance(s, Update) and loop.axis in s.definition.folds]
-        partials = sum(_open_size(s.definition, loop) for s in folded)
+        within = list(walk(loop.body))
+        made = {s.definition.array for s in within if isinstance(s, (Assign, Update))}
+        folded = [s.definition for s in within if isinstance(s, Update) and loop.axis in s.definition.folds]
+        inner = {s.axis for s in within if isinstance(s, Loop)}
+        partials = sum(prod(axis.extent for axis in d.axes if axis in inner) for d in folded)
         if partials * self.width * self.size > PARTIALS:
             return inf
         block = self._in_block(loop.body, loop.axis, made)
@@ -103,8 +103,8 @@ class Lanes:
                 elif isinstance(step, Clear):
                     total += times * prod(a.extent for a in step.axes)
                 elif isinstance(step, (Assign, Update)):
-                    total += times * (2 + operations(step.definition.body))
-                    for read in _touched(step.definition):
+                    total += times * (2 + step.definition.operations)
+                    for read in step.definition.reads:
                         total += times
                         if read.array not in made and (stride_of(read, axis) not in (0, 1)):
                             size = prod(read.array.shape) // axis.extent
@@ -113,7 +113,7 @@ class Lanes:
 
         whole = cost(steps, 1)
         for step in walk(tuple(steps)):
-            if isinstance(step, (Assign, Update)) and stride_of(_target(step.definition), axis) not in (0, 1):
+            if isinstance(step, (Assign, Update)) and stride_of(step.definition.target, axis) not in (0, 1):
                 strided.setdefault(step.definition.array, prod(step.definition.array.shape) // axis.extent)
         return whole + sum(strided.values()) * self.width
 
@@ -129,20 +129,6 @@ def stride_of(read: Read, axis: Axis) -> int | None:
         ):
             return None
     return total
-
-
-def _target(definition: Definition) -> Read:
-    return Read(definition.array, definition.subscripts)
-
-
-def _touched(definition: Definition) -> Iterator[Read]:
-    yield from reads(definition.body)
-
-
-def _open_size(definition: Definition, loop: Loop) -> int:
-    """How many accumulators a fold over a loop has within it."""
-    inner = {step.axis for step in walk(loop.body) if isinstance(step, Loop)}
-    return prod(axis.extent for axis in definition.axes if axis in inner)
 
 
 @dataclass
@@ -180,8 +166,8 @@ class Packing:
         for array, definition in defined.items():
             leaves = array in self.results or everywhere.get(array, 0) > within.get(array, 0)
             again = array in begun if definition.kind else array in within
-            if leaves and again and stride_of(_target(definition), loop.axis) not in (0, 1):
-                copies[array, _place(_target(definition), loop.axis)] = copy = self._array(array)
+            if leaves and again and stride_of(definition.target, loop.axis) not in (0, 1):
+                copies[array, _place(definition.target, loop.axis)] = copy = self._array(array)
                 trailing.append(_copied(array, copy, definition.subscripts, loop.axis))
         for read in _repeated(loop, defined):
             copies[read.array, _place(read, loop.axis)] = copy = self._array(read.array)
@@ -200,7 +186,7 @@ def _readers(steps: Sequence[Step]) -> dict[Array, int]:
     counts: dict[Array, int] = {}
     for step in walk(tuple(steps)):
         if isinstance(step, (Assign, Update, Product)):
-            for read in reads(step.definition.body):
+            for read in step.definition.reads:
                 counts[read.array] = counts.get(read.array, 0) + 1
     return counts
 
@@ -215,7 +201,7 @@ def _repeated(loop: Loop, defined: Mapping[Array, Definition]) -> list[Read]:
             if isinstance(step, Loop):
                 visit(step.body, runs * step.axis.extent)
             elif isinstance(step, (Assign, Update)):
-                for read in reads(step.definition.body):
+                for read in step.definition.reads:
                     if read.array in defined or read.array.whole or not _is_row(read, loop.axis):
                         continue
                     key = (read.array, _place(read, loop.axis))
@@ -262,8 +248,10 @@ def _rewritten(step: Step, copies: Mapping[tuple[Array, int], Array], axis: Axis
         return None
 
     def changed(definition: Definition) -> Definition:
-        array = copies.get((definition.array, _place(_target(definition), axis)), definition.array)
-        return replace(definition, array=array, body=replaced(definition.body, change))
+        array = copies.get((definition.array, _place(definition.target, axis)), definition.array)
+        body = replaced(definition.body, change)
+        unchanged = array is definition.array and body is definition.body
+        return definition if unchanged else replace(definition, array=array, body=body)
 
     match step:
         case Loop():

@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
+from operator import is_
 from typing import TypeAlias
 
 
@@ -76,9 +78,9 @@ class Apply:
 Term: TypeAlias = Literal | Position | Read | Apply
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Definition:
-    """One array, entry by entry.
+    """One array, entry by entry; what passes ask of its body again and again is found out once.
 
     Args:
         array: what is defined.
@@ -97,6 +99,26 @@ class Definition:
     folds: tuple[Axis, ...] = ()
     kind: str = ""
     product: bool = False
+
+    @cached_property
+    def reads(self) -> tuple[Read, ...]:
+        """Every entry that the body reads, labels included."""
+        return tuple(reads(self.body))
+
+    @cached_property
+    def operations(self) -> int:
+        """How many operations the body is written with; a function counts for several."""
+        return operations(self.body)
+
+    @property
+    def target(self) -> Read:
+        """The entry that is defined, as one would read it."""
+        return Read(self.array, self.subscripts)
+
+    @cached_property
+    def all_axes(self) -> tuple[Axis, ...]:
+        """Its own axes, and those that are folded away."""
+        return (*self.axes, *self.folds)
 
 
 @dataclass(frozen=True)
@@ -176,15 +198,25 @@ def reads(term: Term) -> Iterator[Read]:
             stack.extend(part.operands)
 
 
-def replaced(term: Term, change: Callable[[Term], Term | None]) -> Term:
-    """The term with parts changed, outermost first; None leaves a part as it is and looks inside."""
+def replaced(
+    term: Term, change: Callable[[Term], Term | None], made: Callable[[str, tuple[Term, ...]], Term] = Apply
+) -> Term:
+    """The term with parts changed, outermost first; where nothing changes it is the same object.
+
+    Args:
+        term: what to change.
+        change: the new part; None leaves a part as it is and looks inside.
+        made: makes an operation of operands of which one is new.
+    """
     new = change(term)
     if new is not None:
         return new
-    if isinstance(term, Read) and term.subscripts:
-        return Read(term.array, tuple(replaced(s, change) for s in term.subscripts))
     if isinstance(term, Apply):
-        return Apply(term.operation, tuple(replaced(o, change) for o in term.operands))
+        operands = tuple([replaced(o, change, made) for o in term.operands])
+        return term if all(map(is_, operands, term.operands)) else made(term.operation, operands)
+    if isinstance(term, Read) and term.subscripts:
+        subscripts = tuple([replaced(s, change, made) for s in term.subscripts])
+        return term if all(map(is_, subscripts, term.subscripts)) else Read(term.array, subscripts)
     return term
 
 
@@ -203,6 +235,9 @@ def operations(term: Term) -> int:
             stack.extend(part.operands)
     return count
 
+
+LONGEST = 40
+"""Operations of a body up to which it is written into another; a chain of thousands is no one expression."""
 
 FUNCTION = 40
 """Instructions of a function, about."""
@@ -224,7 +259,7 @@ def arrays_of(step: Step) -> Iterator[Array]:
     if not isinstance(step, Loop):
         yield step.definition.array
     if isinstance(step, (Assign, Update, Product)):
-        for read in reads(step.definition.body):
+        for read in step.definition.reads:
             yield read.array
 
 
@@ -234,7 +269,7 @@ def size_of(step: Step) -> int:
         case Loop():
             return step.axis.extent * sum(size_of(part) for part in step.body)
         case Assign() | Update():
-            return 2 + operations(step.definition.body)
+            return 2 + step.definition.operations
         case Clear():
             return prod(axis.extent for axis in step.axes)
         case Product():

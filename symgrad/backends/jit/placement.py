@@ -22,7 +22,6 @@ from symgrad.backends.jit.nests import (
     Product,
     Step,
     Update,
-    reads,
 )
 
 LOCAL = 4096
@@ -126,7 +125,7 @@ def _uses(steps: Sequence[Step]) -> dict[Array, _Use]:
                 mention(step.definition.array, path, now).definition = step.definition
             case Assign() | Update() | Product():
                 mention(step.definition.array, path, now).definition = step.definition
-                for read in reads(step.definition.body):
+                for read in step.definition.reads:
                     mention(read.array, path, now)
 
     for now, step in enumerate(steps):

@@ -31,6 +31,7 @@ from symgrad.backends.numpy_code import NumpyPrinter
 from symgrad.backends.straight import Lowered
 from symgrad.backends.values import check_shape
 from symgrad.core.graph import Graph
+from symgrad.core.memory import uncollected
 from symgrad.errors import BackendError
 
 VECTOR = 64
@@ -78,6 +79,7 @@ def routine(
         raise BackendError(f"the jit backend has no native form of this program ({error}).") from None
 
 
+@uncollected
 def compiled(
     graph: Graph, program: Lowered, leaves: Sequence[str], dtype: str, shapes: Shapes, fastmath: bool, name: str
 ) -> Routine:
