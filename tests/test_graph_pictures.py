@@ -22,6 +22,7 @@ from symgrad.core.expression import add, mul, symbol
 from symgrad.core.graph import Graph, Node
 from symgrad.examples import ORDER, source
 from symgrad.renderers.graph import FORMATS, draw, picture
+from symgrad.renderers.latex_graph import graph_latex
 from symgrad.renderers.layered import Link, Size, arrange
 from symgrad.renderers.picture import node_id
 from symgrad.renderers.text_width import shortened, text_width, wrapped
@@ -189,6 +190,20 @@ def check_mermaid(text: str) -> None:
     assert MERMAID.fullmatch(text), text
 
 
+def test_latex_highlights_and_colours_as_the_svg_does() -> None:
+    """The LaTeX drawing has the thick lines of the SVG, its adjoints and partials in red, and its shapes."""
+    wrt, at, highlight = DRAWN["mlp"]
+    derivation = sg.derive(sg.read(source("mlp")), wrt)
+    svg, latex = drawn("mlp"), graph_latex(picture(derivation, sg.compile(derivation)(at), highlight))
+    thick = [e for kind in ("node", "edge") for e in elements(svg, "g", cls=f"{kind} highlighted")]
+    assert len(re.findall(r"^q 2.25 w .* 0.706 0.325 0.035 RG", latex, re.MULTILINE)) == len(thick)
+    red = elements(svg, "text", cls="adjoint") + elements(svg, "g", cls="label")
+    assert latex.count(r"\color[rgb]{0.639,0.157,0.122}") == len(red)
+    shapes = [tspan.text for tspan in elements(svg, "tspan", cls="shape")]
+    assert [shape for shape in shapes if rf" {shape}}}" not in latex] == []
+    assert graph_latex(picture(derivation)).count("0.706 0.325 0.035") == 0
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_hostile_names_are_only_text(format: str) -> None:
     """Names that are words or syntax of a format, in the source or given for printing, stay names."""
@@ -289,6 +304,7 @@ def test_a_huge_graph_is_drawn_at_once(make: object) -> None:
     assert len(elements(svg, "g", cls="node")) >= 2000
     assert "only names are drawn" in svg
     check_svg(svg)
+    assert graph_latex(picture(graph)) == "", "no page is large enough"
 
 
 def wide(count: int) -> Graph:
@@ -326,6 +342,13 @@ def test_text_is_wrapped_within_its_width() -> None:
         assert all(text_width(line, 12.0) <= 150.0 for line in shown)
     assert wrapped("x" * 500, 150.0, 12.0, 3)[-1].endswith("…")
     assert text_width("é", 10) == text_width("e", 10)
+
+
+def test_a_formula_begins_on_the_line_of_its_sign() -> None:
+    """A formula as wide as a line may be stands beside its equals sign, in a wider box."""
+    svg = draw(sg.read("Z: (n,c); Y: (n,c); L = -sum(Y*log_softmax(Z, axis=1))"))
+    (output,) = (words(group) for group in elements(svg, "g", cls="node output") if group.get("id"))
+    assert output == ["L", "= -sum(Y*log_softmax(Z))"]
 
 
 def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

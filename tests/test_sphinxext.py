@@ -199,7 +199,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
     (source,) = built.folder.glob("*.tex")
     text = source.read_text(encoding="utf-8")
     assert r"\usepackage{symgrad}" in text
-    assert text.count(r"\begin{tikzpicture}") == 3
+    assert text.count(r"\symgraddrawing{") == 3
     assert r"{Step\_\thesymgradderivation{}}" in text
     assert_compiles(built.folder)
 

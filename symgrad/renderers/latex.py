@@ -40,6 +40,7 @@ from symgrad.renderers.document import (
     Tensors,
 )
 from symgrad.renderers.latex_formula import LatexPrinter, distinct_names, latex_name
+from symgrad.renderers.latex_words import words
 from symgrad.renderers.strength import NEGATIVE, PRODUCT
 from symgrad.renderers.values import Number, all_exact, short
 
@@ -56,13 +57,13 @@ _SPECIAL = str.maketrans(
 
 
 def plain_text(text: str) -> str:
-    """Words for LaTeX's text mode, its special characters escaped."""
+    r"""Words for `\text`, which other readers of LaTeX know too; its special characters are escaped."""
     return text.translate(_SPECIAL)
 
 
 def signed(text: str) -> str:
     """Words whose negative numbers have a minus, not a hyphen."""
-    return re.sub(r"(?<![\w)])-(?=[\d.]|inf)", "$-$", text)
+    return re.sub(r"(?<![\w)])-(?=[\d.]|inf)", "−", text)
 
 
 class LatexRenderer:
@@ -117,13 +118,13 @@ class LatexRenderer:
             case Legend():
                 return [LEGEND, ""] if block.needed else []
             case Heading():
-                return [plain_text(block.text), ""]
+                return [words(block.text), ""]
             case Table():
                 return self.table(block)
             case Tensors():
                 return self.definitions(block)
             case Convention():
-                return [plain_text(f"{block.name}: {block.text}."), ""]
+                return [words(f"{block.name}: {block.text}."), ""]
             case Key():
                 return [rf"\textbf{{{KEY}}}", "", *self.align(self.key_rows(block))]
             case Gap() | Equations() | Paths() | Given() | Adjoints():
@@ -229,7 +230,7 @@ class LatexRenderer:
             case Quantity():
                 return f"${self.quantity(part)}$"
             case _:
-                return signed(plain_text(part))
+                return words(signed(part))
 
     def quantity(self, quantity: Quantity) -> str:
         """A derivative as a fraction."""
@@ -293,7 +294,7 @@ class LatexRenderer:
 
         def cell(part: Quantity | str) -> str:
             if not isinstance(part, Quantity):
-                return signed(plain_text(part))
+                return words(signed(part))
             d = r"\mathrm{d}" if part.total else r"\partial "
             entry = tuple(map(sympy.Integer, part.entry))
             of = self.formula.subscripted(self.formula.name(part.of), entry[: part.rank])

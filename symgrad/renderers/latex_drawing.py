@@ -1,28 +1,33 @@
-"""Drawings in LaTeX without a package: lines by PDF operators, which pdfTeX, LuaTeX and XeTeX pass on, words by LaTeX.
+"""Drawings in LaTeX: lines by PDF operators, which every engine passes on to the PDF, words by LaTeX.
 
-TikZ and pict2e would need Debian's texlive-pictures; LaTeX's own picture environment draws few slopes.
+They need color and graphicx, which are part of every LaTeX. TikZ and pict2e would need Debian's texlive-pictures, and
+TikZ takes several times as long; LaTeX's own picture environment draws few slopes.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
-from symgrad.renderers.latex_formula import latex_name
+from symgrad.renderers.latex_words import words
 from symgrad.renderers.layered import Point
-from symgrad.renderers.plain_names import COMMANDS, MARKS
 
 DRAWING_PREAMBLE = (
-    r"\ifdefined\pdfextension\def\pdfoperators#1{\pdfextension literal{q #1 Q}}% LuaTeX",
-    r"\else\ifdefined\pdfliteral\def\pdfoperators#1{\ifnum\pdfoutput>0 \pdfliteral{q #1 Q}\fi}% pdfTeX",
-    r"\else\def\pdfoperators#1{\special{pdf:content #1}}\fi\fi% XeTeX",
+    r"\def\symgradlines#1{\special{pdf:content #1}}% XeTeX, and dvipdfmx",
+    r"\ifdefined\pdfextension\ifnum\outputmode>0",
+    r"\def\symgradlines#1{\pdfextension literal{q #1 Q}}\fi% LuaTeX",
+    r"\else\ifdefined\pdfliteral\ifnum\pdfoutput>0",
+    r"\def\symgradlines#1{\pdfliteral{q #1 Q}}\fi\fi\fi% pdfTeX",
+    r"\newsavebox{\symgradbox}",
+    r"\newcommand{\symgraddrawing}[1]{\noindent\sbox{\symgradbox}{\setlength{\unitlength}{1bp}\color{black}#1}%",
+    r"\ifdim\wd\symgradbox>\linewidth\sbox{\symgradbox}{\resizebox{\linewidth}{!}{\usebox{\symgradbox}}}\fi",
+    r"\ifdim\ht\symgradbox>0.9\textheight\sbox{\symgradbox}{\resizebox{!}{0.9\textheight}{\usebox{\symgradbox}}}\fi",
+    r"\usebox{\symgradbox}}",
 )
-"""What `Drawing.latex` needs."""
+"""What `Drawing.latex` needs, beside color and graphicx; a drawing that a line or a page is too small for is scaled."""
 
-TEXT_WIDTH = 480.0
-"""In points of 1/72 inch: a page of A4 or Letter with margins of 2 cm."""
+TEXT_WIDTH, TEXT_HEIGHT = 480.0, 660.0
+"""In points of 1/72 inch: about a page of A4 or Letter with margins of 2 cm."""
 
 POINTS = 0.75
 """Points in a pixel."""
@@ -42,12 +47,11 @@ class Drawing:
     Args:
         width: of the whole.
         height: of the whole.
-        points: how many points a pixel has, unless the page is too narrow.
+        points: how many points a pixel has, unless the line is too narrow.
     """
 
     def __init__(self, width: float, height: float, points: float = POINTS) -> None:
-        self.width, self.height = width, height
-        self.scale = min(points, TEXT_WIDTH / width)
+        self.width, self.height, self.scale = width, height, points
         self.operators: list[str] = []
         self.written: list[str] = []
 
@@ -65,20 +69,30 @@ class Drawing:
         paint = "B" if stroke and fill else "S" if stroke else "f"
         self.operators.append(" ".join(["q", *parts, paint, "Q"]))
 
-    def words(self, text: str, at: Point, size: float, side: Side = "middle", bold: bool = False) -> None:
+    def words(
+        self, text: str, at: Point, size: float, side: Side = "middle", *, bold: bool = False, colour: str = ""
+    ) -> None:
         """Words with their baseline at a point."""
+        self.put(self.styled(text, size, bold=bold, colour=colour), at, side)
+
+    def styled(self, text: str, size: float, *, bold: bool = False, colour: str = "") -> str:
+        """Words of a size, in LaTeX, to be put somewhere."""
+        points = _n(size * self.scale)
+        inked = rf"\color[rgb]{{{_rgb(colour).replace(' ', ',')}}}" if colour else ""
+        weight = r"\bfseries" if bold else r"\mdseries"
+        return rf"\fontsize{{{points}bp}}{{{points}bp}}\sffamily{weight}{inked} {words(text)}"
+
+    def put(self, latex: str, at: Point, side: Side = "middle") -> None:
+        """LaTeX with its baseline at a point."""
         x, y = self._place(at)
         left, right = {"start": ("", r"\hss"), "middle": (r"\hss", r"\hss"), "end": (r"\hss", "")}[side]
-        points = _n(size * self.scale)
-        font = rf"\fontsize{{{points}}}{{{points}}}\sffamily" + (r"\bfseries" if bold else "")
-        self.written.append(rf"\put({_n(x)},{_n(y)}){{\hbox to 0pt{{{left}{font} {words(text)}{right}}}}}")
+        self.written.append(rf"\put({_n(x)},{_n(y)}){{\hbox to 0pt{{{left}{{{latex}}}{right}}}}}")
 
     def latex(self) -> str:
-        """The drawing as a `picture`."""
+        """The drawing, which is a box as wide as it is, or as the line."""
         size = f"({_n(self.width * self.scale)},{_n(self.height * self.scale)})"
-        lines = ["{", r"\setlength{\unitlength}{1bp}\noindent", rf"\begin{{picture}}{size}"]
-        lines.append(r"\put(0,0){\pdfoperators{%")
-        return "\n".join([*lines, *self.operators, "}}", *self.written, r"\end{picture}", "}"])
+        lines = [r"\symgraddrawing{%", rf"\begin{{picture}}{size}", r"\put(0,0){\symgradlines{%"]
+        return "\n".join([*lines, *self.operators, "}}", *self.written, r"\end{picture}}"])
 
     def _place(self, point: Point) -> Point:
         return point[0] * self.scale, (self.height - point[1]) * self.scale
@@ -118,37 +132,3 @@ def _rgb(colour: str) -> str:
 def _n(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits}f}".rstrip("0").removesuffix(".")
     return "0" if text == "-0" else text
-
-
-# words
-
-_SIGNS = {
-    "−": "-", "·": r"\cdot", "×": r"\times", "∂": r"\partial", "⊙": r"\odot", "⊘": r"\oslash", "∘": r"\circ",
-    "Σ": r"\Sigma", "Π": r"\Pi", "∑": r"\Sigma", "∏": r"\Pi", "√": r"\surd", "≈": r"\approx", "≤": r"\leq",
-    "≥": r"\geq", "≠": r"\neq", "→": r"\to", "∞": r"\infty", "…": r"\ldots", "½": r"\frac{1}{2}", "ᵀ": r"^{\top}",
-    "<": "<", ">": ">", "|": "|",
-}  # fmt: skip
-_RAISED, _LOWERED, _PLAIN = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "₋₀₁₂₃₄₅₆₇₈₉", "-0123456789"
-_PARTS = re.compile(rf"[{_RAISED}]+|[{_LOWERED}]+|.", re.DOTALL)
-_ESCAPED = {character: rf"\{character}" for character in "_%&#${}"} | {
-    "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
-}  # fmt: skip
-
-
-def words(text: str) -> str:
-    """Words and simple mathematics as a terminal shows them, in LaTeX's text mode."""
-    made: list[str] = []
-    for character in _PARTS.findall(unicodedata.normalize("NFD", text)):
-        if character in MARKS and made:
-            made[-1] = rf"$\{MARKS[character]}{{{made[-1].strip('$')}}}$"
-        elif character[0] in _RAISED:
-            made.append(f"$^{{{character.translate(str.maketrans(_RAISED, _PLAIN))}}}$")
-        elif character[0] in _LOWERED:
-            made.append(f"$_{{{character.translate(str.maketrans(_LOWERED, _PLAIN))}}}$")
-        elif character in _SIGNS:
-            made.append(f"${_SIGNS[character]}$")
-        elif character in COMMANDS or "\u0370" <= character < "\u0400":
-            made.append(f"${latex_name(character)}$")
-        else:
-            made.append(_ESCAPED.get(character, character))
-    return unicodedata.normalize("NFC", "".join(made)).replace("$$", "")

@@ -60,11 +60,17 @@ _LATEX_FUNCTIONS = frozenset(
 )
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
 
+CLUSTER = re.compile(r".[\u0300-\u036f\u20d0-\u20ff]*", re.DOTALL)
+"""A character with its accents."""
+
 
 class LatexPrinter(LatexTensors, FormulaPrinter):
     """LaTeX mathematics."""
 
     comparisons: ClassVar[Mapping[str, str]] = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le", "==": "=", "!=": r"\ne"}
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        super().__init__({name: _set_anywhere(latex) for name, latex in (names or {}).items()})
 
     def name(self, name: str) -> str:
         return self.names.get(name) or latex_name(name)
@@ -138,19 +144,14 @@ def latex_name(name: str) -> str:
     """A node's name in LaTeX: `y_pred` is y with a subscript, `y_hat` wears a hat, `alpha` is the letter."""
     if name in _LATEX_NAMES:
         return rf"\{name}"
-    spelled = re.sub(r"(?<=[A-Za-z])([0-9]+)$", r"_\1", name) if "_" not in name else name
+    spelled = re.sub(r"(?<=[^\W\d_])([0-9]+)$", r"_\1", name) if "_" not in name else name
     head, _, tail = spelled.partition("_")
     if not head:
         return rf"\mathrm{{{_escaped(name)}}}"
     if tail in _ACCENTS:
         return rf"\{_ACCENTS[tail]}{{{latex_name(head)}}}"
-    base = (
-        rf"\{head}" if head in _LATEX_NAMES else _escaped(head) if len(head) == 1 else rf"\mathrm{{{_escaped(head)}}}"
-    )
-    if not tail:
-        return base
-    index = tail if tail.isdigit() or len(tail) == 1 else rf"\mathrm{{{_escaped(tail)}}}"
-    return f"{base}_{{{index}}}"
+    base = rf"\{head}" if head in _LATEX_NAMES else _upright(head)
+    return f"{base}_{{{tail if tail.isdigit() else _upright(tail)}}}" if tail else base
 
 
 def distinct_names(names: Iterable[str]) -> dict[str, str]:
@@ -162,14 +163,28 @@ def distinct_names(names: Iterable[str]) -> dict[str, str]:
     return spelled
 
 
+def _set_anywhere(latex: str) -> str:
+    """LaTeX as it was given, with letters beyond ASCII spelled so that mathematics has them with every engine."""
+    parts = re.split(r"(\\(?:text\w*|mbox)\s*\{[^{}]*\})", latex)
+    parts[::2] = (re.sub(rf"(?![\x00-\x7f]){CLUSTER.pattern}", lambda m: _letter(m[0]), part) for part in parts[::2])
+    return "".join(parts)
+
+
+def _upright(text: str) -> str:
+    """A letter, or a word."""
+    return _escaped(text) if CLUSTER.fullmatch(text) else rf"\mathrm{{{_escaped(text)}}}"
+
+
 def _escaped(text: str) -> str:
-    return "".join(map(_letter, re.findall(r".[\u0300-\u036f\u20d0-\u20ff]*", text))).strip()
+    return "".join(map(_letter, CLUSTER.findall(text))).strip()
 
 
 def _letter(character: str) -> str:
     """One character of a name, its accents included, so that LaTeX can set it."""
     base, *marks = list(unicodedata.normalize("NFD", character))
+    if not (base.isascii() or base in COMMANDS) or any(mark not in MARKS for mark in marks):
+        return rf"\text{{{character}}}"  # mathematics has no ß and no cedilla
     base = rf"\{COMMANDS[base]} " if base in COMMANDS else r"\_" if base == "_" else base
     for mark in marks:
-        base = rf"\{MARKS.get(mark, 'text')}{{{base.strip()}}}"
+        base = rf"\{MARKS[mark]}{{{base.strip()}}}"
     return base

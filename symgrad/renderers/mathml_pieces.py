@@ -77,7 +77,7 @@ def mathml_name(name: str) -> str:
     """A node's name: `y_pred` is y with a subscript, `y_hat` wears a hat, `alpha` is the letter."""
     if name in _GREEK:
         return f"<mi>{_GREEK[name]}</mi>"
-    spelled = re.sub(r"(?<=[A-Za-z])([0-9]+)$", r"_\1", name) if "_" not in name else name
+    spelled = re.sub(r"(?<=[^\W\d_])([0-9]+)$", r"_\1", name) if "_" not in name else name
     head, _, tail = spelled.partition("_")
     if not head:
         return upright(name)

@@ -141,9 +141,11 @@ def _lines(box: Box) -> tuple[Line, ...]:
     if box.shape:
         lines[-1] = Line(lines[-1].kind, lines[-1].text, lines[-1].size, box.shape)
     size = 11.0 if small else 12.0
-    told = {"formula": f"= {box.definition}" if box.definition else "", "value": box.value, "adjoint": box.adjoint}
-    for kind, text in told.items():
-        lines += [Line(kind, part, size) for part in wrapped(text, WIDEST, size, MOST_LINES) if part]
+    for kind, text in (("formula", box.definition), ("value", box.value), ("adjoint", box.adjoint)):
+        first, *others = wrapped(text, WIDEST, size, MOST_LINES)
+        if first:
+            first = f"= {first}" if kind == "formula" else first  # the sign stands on no line of its own
+            lines += [Line(kind, part, size) for part in (first, *others)]
     return tuple(lines)
 
 

@@ -7,31 +7,27 @@ from symgrad.renderers import render_document
 from symgrad.renderers.descent import charts, step_table, told_training
 from symgrad.renderers.diagrams import to_mermaid
 from symgrad.renderers.document import Document
-from symgrad.renderers.latex import plain_text
 from symgrad.renderers.latex_chart import chart_latex
 from symgrad.renderers.latex_drawing import DRAWING_PREAMBLE
-from symgrad.renderers.latex_formula import latex_name
 from symgrad.renderers.latex_graph import graph_latex
+from symgrad.renderers.latex_words import LETTERS_PREAMBLE, letters, words
 from symgrad.renderers.report import Report
 from symgrad.renderers.verdicts import narrate_verification
-
-_GREEK = "αβγδεϵζηθϑικλμνξρςστυφϕχψωΓΔΘΛΞΠΣΦΨΩ"
 
 PREAMBLE = "\n".join(
     [
         r"\documentclass{article}",
+        r"\ifdefined\Umathcode\else % XeTeX and LuaTeX begin with fonts for Unicode, pdfTeX does not",
         r"\usepackage[T1]{fontenc}",
-        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
         r"\usepackage[utf8]{inputenc}",
-        r"\usepackage[margin=2cm]{geometry}",
-        r"\usepackage{amsmath}",
-        r"\ifdefined\DeclareUnicodeCharacter",
-        *(rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\ensuremath{{{latex_name(c)}}}}}" for c in _GREEK),
         r"\fi",
+        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
+        r"\usepackage[margin=2cm]{geometry}",
+        r"\usepackage{amsmath,color,graphicx}",
         *DRAWING_PREAMBLE,
+        *LETTERS_PREAMBLE,
         r"\allowdisplaybreaks",
         r"\setlength{\parindent}{0pt}",
-        r"\begin{document}",
     ]
 )
 
@@ -62,16 +58,17 @@ def latex(report: Report) -> str:
         return render_document(document, "latex", report.names, report.known)
 
     definitions, _, key = report.parts()
-    parts = [PREAMBLE, rf"\section*{{{plain_text(report.title)}}}"]
+    parts = [rf"\section*{{{words(report.title)}}}"]
     if definitions:
         parts += [told(definitions), graph_latex(report.picture)]
     for heading, document in _sections(report):
-        parts += [rf"\subsection*{{{plain_text(heading)}}}", told(document)]
+        parts += [rf"\subsection*{{{words(heading)}}}", told(document)]
     if report.training is not None:
         parts += [f"\n\\medskip\n{chart_latex(chart)}" for chart in charts(report.derivation, report.training)]
     if report.solutions:
         parts += [r"\newpage"] * report.blanks + [told(key)]
-    return "\n".join([*parts, r"\end{document}"])
+    content = "\n".join(parts)
+    return "\n".join([PREAMBLE, *letters(content), r"\begin{document}", content, r"\end{document}"])
 
 
 def _sections(report: Report) -> list[tuple[str, Document]]:

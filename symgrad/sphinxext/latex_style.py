@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symgrad.sphinxext.tikz import COLOURS
+from symgrad.renderers.latex_drawing import DRAWING_PREAMBLE
 
 _LETTERS = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
@@ -18,10 +18,11 @@ _DECLARATIONS = "\n".join(
     rf"\symgradcharacter{{{character}}}{{{ord(character):04X}}}{{\{letter}}}" for character, letter in _LETTERS.items()
 )
 
+_DRAWING = "\n".join(DRAWING_PREAMBLE)
+
 STYLE = rf"""\NeedsTeXFormat{{LaTeX2e}}
 \ProvidesPackage{{symgrad}}
 \RequirePackage{{amsmath,graphicx,xcolor}}
-\IfFileExists{{tikz.sty}}{{\RequirePackage{{tikz}}}}{{}}
 \ifdefined\DeclareUnicodeCharacter
 \newcommand{{\symgradcharacter}}[3]{{\ifcsname u8:\detokenize{{#1}}\endcsname\else
 \DeclareUnicodeCharacter{{#2}}{{\ensuremath{{#3}}}}\fi}}
@@ -38,9 +39,6 @@ STYLE = rf"""\NeedsTeXFormat{{LaTeX2e}}
 \newcommand{{\symgradcaption}}[3]{{\refstepcounter{{symgradderivation}}#1%
 \textbf{{#2.}} #3}}
 \newcommand{{\symgraddisplayed}}{{\vspace{{-\baselineskip}}}}
-{COLOURS}
-\newsavebox{{\symgradbox}}
-\newcommand{{\symgradpicture}}[2]{{\par\medskip\ifdefined\tikzpicture
-\sbox{{\symgradbox}}{{#1}}\ifdim\wd\symgradbox>\linewidth\resizebox{{\linewidth}}{{!}}{{\usebox{{\symgradbox}}}}%
-\else\usebox{{\symgradbox}}\fi\else#2\fi\par\medskip}}
+\newcommand{{\symgradpicture}}[1]{{\par\medskip#1\par\medskip}}
+{_DRAWING}
 """

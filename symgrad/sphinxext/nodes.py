@@ -29,7 +29,7 @@ class derivative(nodes.Inline, nodes.TextElement):  # noqa: N801
 def fill(node: nodes.Element, made: Printed, prefix: str) -> None:
     """Put what was printed into a node; the ids in its picture get a prefix, so that several fit on one page."""
     node["html"], node["pieces"], node["latex"], node["title"] = made.html, made.pieces, made.latex, made.title
-    node["picture"], node["tikz"], node["described"] = made.picture, made.tikz, made.described
+    node["picture"], node["drawing"], node["described"] = made.picture, made.drawing, made.described
     for attribute in ("id", "data-from", "data-to"):
         node["picture"] = node["picture"].replace(f' {attribute}="node-', f' {attribute}="{prefix}-')
 
@@ -124,8 +124,10 @@ def visit_derivation_latex(self: Any, node: nodes.Element) -> None:
         self.body.append(f"{labels}%\n" if labels else "")
         self.body.append("\\symgraddisplayed\n" if displayed else "")
     self.body.append(latex)
-    if node["tikz"]:
-        self.body.append(f"\n\\symgradpicture{{%\n{node['tikz']}}}{{{self.encode(node['described'])}}}\n")
+    if node["described"]:
+        from symgrad.renderers.latex_words import words  # which loads SymPy
+
+        self.body.append(f"\n\\symgradpicture{{%\n{node['drawing'] or words(node['described'])}}}\n")
     self.body.append("\n\\end{symgradderivation}\n")
     raise nodes.SkipNode
 

@@ -61,7 +61,7 @@ class Printed:
         text: plain Unicode.
         title: what it is, in a few words.
         picture: the graph as SVG; empty where it is not drawn.
-        tikz: the same for LaTeX.
+        drawing: the same for LaTeX; empty, too, where it is too large for a page.
         described: the same in words.
         warnings: a subtype and a message each.
     """
@@ -72,7 +72,7 @@ class Printed:
     text: str
     title: str
     picture: str = ""
-    tikz: str = ""
+    drawing: str = ""
     described: str = ""
     warnings: tuple[tuple[str, str], ...] = field(default=())
 
