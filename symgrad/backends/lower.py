@@ -35,7 +35,7 @@ from symgrad.backends.blocks import in_blocks
 from symgrad.backends.broadcast import Broadcast
 from symgrad.backends.contract import Ref
 from symgrad.backends.fused import log_softmaxes, picked, quotients, softmaxes, through_tanh
-from symgrad.backends.scales import is_scaled, unscaled
+from symgrad.backends.scales import unscaled
 from symgrad.backends.selections import Selection, selection
 from symgrad.backends.straight import Lowered
 from symgrad.backends.sums import summed_early
@@ -60,7 +60,6 @@ from symgrad.core.indices import (
     Reduction,
     Size,
     SumOver,
-    bound_indices,
     free_indices,
     subscripts_of,
 )
@@ -127,7 +126,6 @@ class _Lowering:
     stored: dict[str, _Stored] = field(default_factory=dict)
     sizes: dict[str, Expr] = field(default_factory=dict)
     taken: set[Expr] = field(default_factory=set)
-    scaled: dict[str, Node] = field(default_factory=dict)
 
     def add_leaf(self, leaf: Node, stand_in: sympy.Symbol) -> None:
         """An input, and the sizes that its shape tells."""
@@ -141,9 +139,7 @@ class _Lowering:
         """One line."""
         assert node.body is not None
         if node.shape or self.graph.has_tensors:
-            self.arrays.order = {i: position for position, i in enumerate((*node.index, *bound_indices(node.body)))}
-        if node.rank and is_scaled(node.body):
-            self.scaled[node.name] = node
+            self.arrays.order = {i: position for position, i in enumerate((*node.index, *node.summed))}
         ref = self.value(node.body)
         self.stored[node.name] = _Stored(ref.array, tuple(node.index.index(i) for i in ref.axes))
         if isinstance(ref.array, sympy.Symbol):
@@ -311,7 +307,7 @@ class _Lowering:
 
     def sum_of(self, body: Expr, indices: Sequence[Index]) -> Ref:
         """Σ of one term: a contraction where it is a product."""
-        body = unscaled(body, self.scaled)
+        body = unscaled(body, self.graph)
         if is_negative(body):
             return self.arrays.negated(self.sum_of(without_sign(body), indices))
         if (found := selection(body, indices)) is not None:

@@ -5,35 +5,22 @@ An adjoint often is a residual times 2/n; the array `2*r/n` need not be made whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import sympy
 
 from symgrad.core.expression import Expr, is_negative, mul, name_of, negative, without_sign
-from symgrad.core.graph import Node
+from symgrad.core.graph import Graph
 from symgrad.core.indices import Index, free_indices, instance, subscripts_of
 
 
-def is_scaled(body: Expr) -> bool:
-    """Whether a line is a number times one factor that has its indices; more factors would be multiplied again."""
-    if not isinstance(body, sympy.Mul):
-        return False
-    varying = [factor for factor in body.args if free_indices(factor)]
-    return len(varying) == 1 < len(body.args)
-
-
-def unscaled(summand: Expr, scaled: Mapping[str, Node]) -> Expr:
-    """A summand with such lines written out, their numbers first.
-
-    Args:
-        summand: of a sum.
-        scaled: the lines that `is_scaled` admits, by name.
-    """
+def unscaled(summand: Expr, graph: Graph) -> Expr:
+    """A summand of which every factor that is an entry of such a line is written out, the numbers first."""
     minus, numbers = False, []
     factors = [*_factors(summand)]
     position = 0
     while position < len(factors):
-        line = _read(factors[position], scaled)
+        line = _scaled(factors[position], graph)
         if line is None:
             position += 1
             continue
@@ -51,13 +38,15 @@ def _factors(expression: Expr) -> Sequence[Expr]:
     return expression.args if isinstance(expression, sympy.Mul) else (expression,)
 
 
-def _read(factor: Expr, scaled: Mapping[str, Node]) -> Expr | None:
-    """The line that a factor is an entry of, at its subscripts."""
-    if not isinstance(factor, sympy.Indexed) or name_of(factor) not in scaled:
+def _scaled(factor: Expr, graph: Graph) -> Expr | None:
+    """The line that a factor is an entry of, at its subscripts, if it is a number times one factor that varies.
+
+    With more factors that vary, they would be multiplied again.
+    """
+    if not isinstance(factor, sympy.Indexed):
         return None
-    subscripts = subscripts_of(factor)
-    if not all(isinstance(subscript, Index) for subscript in subscripts):
+    node, subscripts = graph[name_of(factor)], subscripts_of(factor)
+    if not isinstance(node.body, sympy.Mul) or not all(isinstance(subscript, Index) for subscript in subscripts):
         return None
-    node = scaled[name_of(factor)]
-    assert node.body is not None
-    return instance(node.body, node.index, subscripts, ())
+    varying = [part for part in node.body.args if free_indices(part)]
+    return instance(node.body, node.index, subscripts, ()) if len(varying) == 1 < len(node.body.args) else None

@@ -29,6 +29,8 @@ def summed_early(graph: Graph, outputs: Collection[str]) -> Graph:
     """
     needed = graph.ancestors(*outputs)
     lines = [node for node in graph.nodes if node.name in needed and node.body is not None]
+    if not any(node.index and node.summed for node in lines):
+        return graph
     read = Counter(name for node in lines for name in _entries(node.body))
     asked = frozenset(outputs)
     merging = _Merging({n.name: n for n in lines if n.index and read[n.name] == 1 and n.name not in asked})
@@ -72,7 +74,7 @@ class _Merging:
         assert node.body is not None
         if self.once.keys().isdisjoint(node.parents):
             return node
-        body = self._visited(node.body, [*node.index, *bound_indices(node.body)])
+        body = self._visited(node.body, [*node.index, *node.summed])
         if body is node.body:
             return node
         made = replace(node, body=body)

@@ -30,6 +30,7 @@ class Node:
     Attributes:
         parents: names of the nodes the body reads, in order of first appearance.
         indexed: whether the body mentions any index, entry or reduction.
+        summed: the indices that are reduced away within the body.
 
     Raises:
         GraphError: if the name is not a name, or an index is not bound, bound twice, or runs over two sizes.
@@ -42,6 +43,7 @@ class Node:
     inserted: bool = field(default=False, compare=False)
     parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
     indexed: bool = field(init=False, repr=False, compare=False)
+    summed: tuple[Index, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reason = why_not_a_name(self.name)
@@ -50,6 +52,8 @@ class Node:
         parents, indexed = ((), False) if self.body is None else _read_by(self.body)
         object.__setattr__(self, "parents", parents)
         object.__setattr__(self, "indexed", indexed)
+        if self.body is not None and indexed:
+            object.__setattr__(self, "summed", tuple(bound_indices(self.body)))
         if self.body is None:
             return
         object.__setattr__(self, "shape", tuple(i.size for i in self.index))
@@ -71,11 +75,6 @@ class Node:
         kept = [i.name for i in self.summed if i in self.index]
         if kept:
             raise GraphError(f"node {self.name!r} both keeps and sums the index {listing(kept)}.")
-
-    @property
-    def summed(self) -> tuple[Index, ...]:
-        """The indices that are reduced away within the body."""
-        return () if self.body is None else tuple(bound_indices(self.body))
 
     @property
     def rank(self) -> int:
