@@ -55,8 +55,10 @@ BANDWIDTH_NUMPY = at_least(0.25)
 # times the bytes of inputs, outputs and what torch keeps for its backward pass
 MEMORY = at_most(2)
 
-# seconds, the one floor on a time
+# seconds, the floors on a time
 DERIVED_NETWORK_SECONDS = at_most(0.5)
+COMPILED_BATCH_SECONDS = {1_000: at_most(0.3), 10_000: at_most(0.2)}
+"""For each thousand operations of a program of so many, on a batch, lowered and compiled and called once."""
 
 # the exponent of the size in the time of a stage, from 1,000 to 10,000 nodes
 EXPONENT = at_most(1.2)

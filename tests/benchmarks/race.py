@@ -1,8 +1,9 @@
 """Timing that a busy machine cannot bend: rivals run in turn, in one process, and only their ratios are told.
 
-In each round every rival runs once, in an order that moves on by one; what a round's noise does to one it does to its
-neighbours. A ratio is the median over the rounds of the ratio within a round. The clock is the processor's, which
-stands still while other processes run; where a rival is a process of its own it is the wall's.
+In each round every rival runs once, in an order drawn anew: what a round's noise does to one it does to the others, and
+none always finds the caches as the same other left them. A ratio is the median over the rounds of the ratio within a
+round. The clock is the processor's, which stands still while other processes run; where a rival is a process of its own
+it is the wall's.
 """
 
 from __future__ import annotations

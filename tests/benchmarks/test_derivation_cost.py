@@ -19,6 +19,7 @@ from symgrad.core.expression import symbol
 from symgrad.core.indices import entry
 
 from . import floors
+from .batches import batched
 from .families import FAMILIES, Algebra, Built, Family
 from .results import Results
 from .shapes import SHAPES, perceptron
@@ -51,6 +52,10 @@ def stages(text: str, size: int) -> Iterator[tuple[str, float]]:
         start = time.process_time()
         sg.compile(derivation, "jit")
         yield "compile, jit backend", time.process_time() - start
+        many, values = batched(derivation)
+        start = time.process_time()
+        sg.compile(many, "jit").value_and_gradient(dict(zip(many.gradient.leaves, values, strict=True)))
+        yield "compile for a batch, jit backend", time.process_time() - start
 
 
 @pytest.mark.parametrize("shape", SHAPES)
