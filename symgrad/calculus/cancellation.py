@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import sympy
 
@@ -35,6 +36,7 @@ CLEARLY_SHORTER = 0.8
 """A cancelled form is taken if it is at most this large beside the form it replaces."""
 
 
+@lru_cache(maxsize=512)
 def shorten(expression: Expr) -> Expr:
     """`expression`, or an equal one with a fraction cancelled where that is clearly shorter.
 
@@ -73,7 +75,8 @@ def _cancelled(rational: Expr) -> Expr:
 def _spellings(polynomial: Expr) -> list[Expr]:
     """A polynomial with its numbers in front; and factored, so that `(1 + f)**2` need not stand multiplied out."""
     plain = sympy.factor_terms(polynomial)
-    return [plain, sympy.factor(polynomial)] if len(sympy.Add.make_args(polynomial)) <= FACTOR_LIMIT else [plain]
+    terms = len(sympy.Add.make_args(polynomial))
+    return [plain, sympy.factor(polynomial)] if 1 < terms <= FACTOR_LIMIT else [plain]
 
 
 def _has_denominator(expression: Expr) -> bool:
