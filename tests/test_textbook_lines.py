@@ -33,6 +33,7 @@ LINES = (
     ("h = w*2; a = 3*h; b = 4*h; l = a + b", "w", "= 14"),
     # what is decided is not distinguished
     ("l = (0*x)**(x + 1)", "x", "= 0"),
+    ("l = (x - y)/(y - x*w)", "x", "= y(1 − w)/(y − xw)²"),  # the sum and its product as they were written
 )  # fmt: skip
 
 

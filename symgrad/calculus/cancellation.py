@@ -6,7 +6,7 @@ they are. SymPy does the algebra; its answer is put back into the user's order, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -49,9 +49,14 @@ def shorten(expression: Expr) -> Expr:
     if rational is None:
         return expression
     order = _Order(
-        {atom: position for position, atom in enumerate(dict.fromkeys(occurrences(rational)))},
+        {atom: position for position, atom in enumerate(dict.fromkeys(_unknowns(expression, atoms)))},
         {stand_in: original for original, stand_in in atoms.items()},
         {frozenset(p.args): p for p in sympy.preorder_traversal(expression) if _is_plain_sum(p)},
+        {
+            frozenset(factors): factors
+            for p in sympy.preorder_traversal(expression)
+            if isinstance(p, sympy.Mul) and (factors := _without_numbers(p.args))
+        },
     )
     groups = [(rational,)]
     if isinstance(rational, sympy.Add):
@@ -69,7 +74,8 @@ def _is_plain_sum(part: sympy.Basic) -> bool:
 def _cancelled(rational: Expr) -> Expr:
     """A fraction without common factors; what stands above and below is factored where that is shorter."""
     above, below = (min(_spellings(side), key=size) for side in sympy.fraction(sympy.cancel(rational)))
-    return mul(*sympy.Mul.make_args(above), *(power(factor, -1) for factor in sympy.Mul.make_args(below)))
+    divisors = (_odd_or_even(factor) for factor in sympy.Mul.make_args(below))
+    return mul(*sympy.Mul.make_args(above), *(power(base, -exponent) for base, exponent in divisors))
 
 
 def _spellings(polynomial: Expr) -> list[Expr]:
@@ -101,6 +107,19 @@ def _rational_skeleton(expression: Expr, atoms: dict[Expr, Expr]) -> Expr | None
     return None if None in arguments else expression.func(*arguments)
 
 
+def _unknowns(expression: Expr, atoms: Mapping[Expr, Expr]) -> Iterator[Expr]:
+    """The symbols of the skeleton in the order in which the user wrote what they stand for."""
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        if part in atoms:
+            yield atoms[part]
+        elif isinstance(part, sympy.Symbol):
+            yield part
+        else:
+            stack.extend(reversed(part.args))
+
+
 @dataclass(frozen=True)
 class _Order:
     """How the user wrote it.
@@ -109,11 +128,13 @@ class _Order:
         first: the position of each name's first appearance.
         held: what each stand-in holds.
         sums: the sums of the expression by their terms, no term twice.
+        products: the factors of its products that are no numbers.
     """
 
     first: Mapping[Expr, int]
     held: Mapping[Expr, Expr]
     sums: Mapping[frozenset[Expr], Expr] = field(default_factory=dict)
+    products: Mapping[frozenset[Expr], tuple[Expr, ...]] = field(default_factory=dict)
 
     def restored(self, expression: Expr) -> Expr:
         """SymPy's canonical answer put back into the order in which its names first appeared.
@@ -127,6 +148,10 @@ class _Order:
             product = isinstance(expression, sympy.Mul)
             arguments = sorted(arguments, key=lambda part: (not part.is_Number and product, self._place(part)))
         rebuilt = [self.restored(argument) for argument in arguments]
+        if isinstance(expression, sympy.Mul):
+            varying = _without_numbers(rebuilt)
+            numbers = (factor for factor in rebuilt if factor.is_Number)
+            rebuilt = [*numbers, *self.products.get(frozenset(varying), varying)]
         if isinstance(expression, sympy.Add):
             if frozenset(rebuilt) in self.sums:
                 return self.sums[frozenset(rebuilt)]
@@ -157,6 +182,10 @@ class _Order:
     def _place(self, part: Expr) -> tuple[int, int]:
         positions = [self.first[atom] for atom in occurrences(part) if atom in self.first]
         return (min(positions, default=len(self.first)), len(positions))
+
+
+def _without_numbers(factors: Sequence[Expr]) -> tuple[Expr, ...]:
+    return tuple(factor for factor in factors if not factor.is_Number)
 
 
 def _odd_or_even(factor: Expr) -> tuple[Expr, int]:
