@@ -178,11 +178,27 @@ def test_one_exponential_a_softmax(text: str) -> None:
         numpy.testing.assert_allclose(program(at).gradient["Z"], wanted, rtol=1e-11, atol=1e-15)
 
 
-def test_exponentials_of_another_array_are_its_own() -> None:
-    """exp(x - logsumexp(z)) is no softmax of z."""
-    derivation = sg.derive(sg.read("Z: (n, v); X: (n, v); q = logsumexp(Z); l = sum(exp(X[i,k] - q[i]), i, k)"))
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jit"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Z: (n, v); X: (n, v); q = logsumexp(Z); l = sum(exp(X[i,k] - q[i]), i, k)",  # of another array
+        "Z: (n, n); q[i] = logsumexp(Z[i,j], j); l = sum(exp(Z[i,j] - q[j])**2, i, j)",  # along the other axis
+        "Z: (n, n); q[j] = logsumexp(Z[i,j], i); l = sum(exp(Z[i,j] - q[i])**2, i, j)",
+        "Z: (n, n); q[i] = logsumexp(Z[i,j], j); l = sum(exp(Z[j,i] - q[i])**2, i, j)",  # turned
+        "Z: (n, n); q[j] = logsumexp(Z[i,j], i); l = sum(exp(Z[i,j] - q[j])**2, i, j)",  # this one is
+        "Z: (n, n, n); q[i] = logsumexp(Z[i,j,k], j, k); l = sum(exp(Z[i,j,k] - q[j])**2, i, j, k)",
+    ],
+)
+def test_what_is_no_softmax_stays(text: str, backend: str) -> None:
+    """exp(x - logsumexp(z)) is a softmax of z only where x is z and its sum is along the same axes."""
+    if backend == "jit":
+        pytest.importorskip("llvmlite")
+    derivation = sg.derive(sg.read(text), ["Z"])
     at = point(derivation.primal)
-    assert sg.compile(derivation)(at).value == pytest.approx(float(evaluate(derivation.primal, at)["l"]), rel=1e-12)
+    wanted, found = evaluate(derivation.gradient, at), sg.compile(derivation, backend)(at)
+    assert found.value == pytest.approx(float(wanted["l"]), rel=1e-12)
+    numpy.testing.assert_allclose(found.gradient["Z"], wanted["dl_dZ"], rtol=1e-11, atol=1e-13)
 
 
 def test_a_softmax_of_nothing_but_minus_infinity() -> None:

@@ -33,7 +33,7 @@ class Broadcast:
     record: Recorder = field(default_factory=Recorder)
     order: dict[Index, int] = field(default_factory=dict)
     done: dict[Hashable, tuple[Expr, tuple[int, ...]]] = field(default_factory=dict)
-    exponentials: dict[Expr, Exponentials] = field(default_factory=dict)
+    exponentials: dict[tuple[Expr, Expr], Exponentials] = field(default_factory=dict)
 
     def operation(self, operation: Expr) -> Expr:
         """The symbol of an operation on symbols and numbers, new or known."""
@@ -162,7 +162,8 @@ class Broadcast:
         total = self.reduced(raised, "sum", indices)
         logarithm = self.elementwise(sympy.log(symbol("_"), evaluate=False), [total])
         made = self.added([(shift, False), (logarithm, False)])
-        self.exponentials[made.array] = Exponentials(ref.array, raised.array, total.array)
+        subtracted, divisor = (self.aligned(part, ref.axes) for part in (made, total))
+        self.exponentials[ref.array, subtracted] = Exponentials(self.aligned(raised, ref.axes), divisor)
         return made
 
 

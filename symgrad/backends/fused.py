@@ -79,27 +79,30 @@ def _indicated(made: Expr, record: Recorder) -> Expr | None:
 
 
 class Exponentials(NamedTuple):
-    """What a logsumexp was made of: the array, its exponentials without overflow, and their sum."""
+    """What a logsumexp was made of: exponentials without overflow, and their sum, which broadcasts against them."""
 
-    array: Expr
     raised: Expr
     total: Expr
 
 
-def quotients(record: Recorder, results: Sequence[Expr], exponentials: Mapping[Expr, Exponentials]) -> None:
+def quotients(
+    record: Recorder, results: Sequence[Expr], exponentials: Mapping[tuple[Expr, Expr], Exponentials]
+) -> None:
     """`exp(x - logsumexp(x))` as what the logsumexp was made of: exponentials, divided by their sum.
 
     It saves the second exponential, the dearest part of a softmax, and is a little closer to the exact value.
+
+    Args:
+        record: the operations.
+        results: what the program returns.
+        exponentials: those of each array and its logsumexp, which broadcasts against it.
     """
     for target in record.live(results):
         match record.operations[target]:
             case sympy.exp(args=(below,)) if (difference := _difference(below, record)) is not None:
-                array, _, total = difference
-                inner = total.args[0] if isinstance(total, View) else total
-                found = exponentials.get(inner)
-                if found is not None and found.array == array:
-                    divisor = substitute(total, {inner: found.total})
-                    record.operations[target] = mul(found.raised, power(divisor, -1))
+                array, _, subtracted = difference
+                if (found := exponentials.get((array, subtracted))) is not None:
+                    record.operations[target] = mul(found.raised, power(found.total, -1))
 
 
 def _difference(below: Expr, record: Recorder) -> tuple[Expr, Expr, Expr] | None:
