@@ -36,6 +36,7 @@ TEXTS = {
     "a label that is not summed": "E: (v, d); t: (n,); X: (n, d); Y: (n, v); "
     "Y[i,k] = sum(where(k == t[i], 1, 0)*X[i,j], j); l = sum(Y[i,k]*E[k,j], i, k, j)",
     "a place that is summed": "E: (n,); t: (n,); w: (v,); l = sum(where(k == t[i], 1, 0)*E[i]**2 + w[k]*E[i], i, k)",
+    "a label of a label": "E: (v,); t: (v,); p[i] = sum(where(k == t[i], 1, 0)*E[t[k]], k); l = sum(p**2)",
     "its own row": "E: (v, v); t: (v,); l = sum(tanh(E[i,t[i]]), i)",
 }
 
@@ -126,7 +127,17 @@ def test_what_is_no_such_sum_stays(text: str) -> None:
     """Where the sum is not over the label's indices, or another factor has the place, the product stays one."""
     graph = sg.derive(sg.read(text), ["P"]).gradient
     bodies = [node.body for node in graph.nodes if isinstance(node.body, SumOver)]
-    assert not any(selection(body.body, body.indices) for body in bodies)
+    assert not any(selection(body.body, body.indices, graph) for body in bodies)
+
+
+def test_a_computed_number_is_no_label() -> None:
+    """What is computed may be no whole number, and selects nothing then."""
+    graph = sg.read(
+        "u: (n,); x: (n,); r[i] = 2*x[i]; p: (n,); p[k] = sum(where(k == r[i], 1, 0)*u[i], i); l = sum(p**2)"
+    )
+    body = graph["p"].body
+    assert isinstance(body, SumOver)
+    assert selection(body.body, body.indices, graph) is None
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch", "jit"])

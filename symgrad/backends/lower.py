@@ -310,7 +310,7 @@ class _Lowering:
         body = unscaled(body, self.graph)
         if is_negative(body):
             return self.arrays.negated(self.sum_of(without_sign(body), indices))
-        if (found := selection(body, indices)) is not None:
+        if (found := selection(body, indices, self.graph)) is not None:
             return self.added_up(found, indices)
         parts = self.factors(body)
         factors, divisors = [f for f, below in parts if not below], [f for f, below in parts if below]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import sympy
 
-from symgrad.core.expression import ONE, ZERO, Expr, mul
-from symgrad.core.indices import Index, free_indices
+from symgrad.core.expression import ONE, ZERO, Expr, mul, name_of
+from symgrad.core.graph import Graph
+from symgrad.core.indices import Index, free_indices, subscripts_of
 
 
 class Selection(NamedTuple):
@@ -25,14 +26,19 @@ class Selection(NamedTuple):
     others: Expr
 
 
-def selection(summand: Expr, summed: Collection[Index]) -> Selection | None:
-    """The first factor that selects, if the sum is over every index of its label and not over its place."""
+def selection(summand: Expr, summed: Collection[Index], graph: Graph) -> Selection | None:
+    """The first factor that selects, if the sum is over every index of its label and not over its place.
+
+    A label is an entry of a leaf; what is computed may be no whole number.
+    """
     factors = summand.args if isinstance(summand, sympy.Mul) else (summand,)
     for position, factor in enumerate(factors):
         if (sides := _indicator(factor)) is None:
             continue
         place, label = sides
-        own = free_indices(label)
+        own = subscripts_of(label)
+        if not graph[name_of(label)].is_leaf or not all(isinstance(subscript, Index) for subscript in own):
+            continue
         others = mul(*factors[:position], *factors[position + 1 :])
         if own and set(summed).issuperset(own) and place not in summed and place not in free_indices(others):
             return Selection(place, label, others)
