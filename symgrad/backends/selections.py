@@ -37,7 +37,7 @@ def selection(summand: Expr, summed: Collection[Index], graph: Graph) -> Selecti
             continue
         place, label = sides
         own = subscripts_of(label)
-        if not graph[name_of(label)].is_leaf or not all(isinstance(subscript, Index) for subscript in own):
+        if not graph[name_of(label)].is_leaf:
             continue
         others = mul(*factors[:position], *factors[position + 1 :])
         if own and set(summed).issuperset(own) and place not in summed and place not in free_indices(others):

@@ -179,7 +179,7 @@ class Graph:
                 continue
             for occurrence in occurrences(node.body):
                 subscripts = subscripts_of(occurrence)
-                if all(map(is_plain, subscripts)):
+                if all(isinstance(subscript, Index) for subscript in subscripts):
                     continue
                 for subscript, size in zip(subscripts, self[name_of(occurrence)].shape, strict=True):
                     for label in occurrences(subscript):
@@ -212,11 +212,6 @@ class Graph:
 def shape_text(shape: tuple[Extent, ...]) -> str:
     """A shape as it is declared: `(h, d)`, `(d,)`, `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-def is_plain(subscript: Expr) -> bool:
-    """Whether a subscript is an index, and no label or number."""
-    return isinstance(subscript, Index)
 
 
 def _compared_with_indices(body: Expr) -> Iterator[tuple[str, Extent]]:

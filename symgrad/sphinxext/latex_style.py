@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from symgrad.renderers.latex_drawing import DRAWING_PREAMBLE
+from symgrad.renderers.plain_names import COMMANDS
 
-_LETTERS = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
-    "ρ": "rho", "ς": "varsigma", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "ϕ": "phi", "χ": "chi",
-    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
-    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "∂": "partial", "·": "cdot", "→": "to", "≈": "approx",
-    "⊙": "odot", "≤": "le", "≥": "ge", "≠": "ne",
-}  # fmt: skip
+_CHARACTERS = {**COMMANDS, "≈": "approx", "≤": "le", "≥": "ge", "≠": "ne"}
 """Characters that pdfLaTeX would stop at."""
 
 _DECLARATIONS = "\n".join(
-    rf"\symgradcharacter{{{character}}}{{{ord(character):04X}}}{{\{letter}}}" for character, letter in _LETTERS.items()
+    rf"\symgradcharacter{{{character}}}{{{ord(character):04X}}}{{\{command}}}"
+    for character, command in _CHARACTERS.items()
 )
 
 _DRAWING = "\n".join(DRAWING_PREAMBLE)
